@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the WinRM server needs of the Windows host behind it.
+
+The server knows nothing of files, processes or virtual machines: it asks a host, which need not inherit from
+anything here.
+"""
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+
+class CommandRefused(Exception):
+    """The host will not start this command; the message says why and reaches the client as a fault."""
+
+
+class Process(Protocol):
+    """A started command. Its methods are called from several threads: a Receive waits in read() while another
+    request writes or terminates."""
+
+    def write(self, data: bytes) -> None:
+        """Append to standard input; BrokenPipeError when the process no longer reads."""
+
+    def close_stdin(self) -> None:
+        """Tell the process that its standard input has ended."""
+
+    def read(self, timeout: float) -> tuple[bytes, bytes, int | None]:
+        """Wait up to `timeout` seconds for news; return (stdout, stderr, exit code), each byte once.
+
+        The exit code is None while the process runs, and comes with or after the last output.
+        terminate() wakes a read().
+        """
+
+    def terminate(self) -> None:
+        """End the process and its children; harmless when they have ended."""
+
+
+class Instance(Protocol):
+    """A CIM instance as WMI hands it out."""
+
+    class_name: str
+    namespace: str
+
+    def items(self) -> Iterable[tuple[str, str, Any]]:
+        """(property, CIM type, value): 'string', 'uint16[]', 'datetime', 'reference' …; None is NULL."""
+
+
+class Namespace(Protocol):
+    """A WMI namespace; its methods raise CimError (lab/hyperv_model/errors.py)."""
+
+    def query(self, wql: str) -> list[Instance]:
+        """Return the instances that a WQL query selects."""
+
+
+class Host(Protocol):
+    """One Windows host."""
+
+    name: str
+
+    def open_process(self, command_line: str, *, user: str, working_directory: str | None,
+                     environment: dict[str, str], console_stdin: bool) -> Process:
+        """Start WinRS's command line, or raise CommandRefused; `console_stdin`: no input will come."""
+
+    def user_of_certificate(self, der: bytes) -> str | None:
+        """Return the user that a client certificate is mapped to, or None."""
+
+    def password_is_valid(self, user: str, password: str) -> bool:
+        """Say whether this is the user's password."""
+
+    def wmi(self, namespace: str) -> Namespace:
+        """Return a namespace such as 'root/virtualization/v2'; CimError when there is none."""

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One host's WS-Management service: an authenticated request in, an HTTP status and an envelope out."""
+import logging
+import time
+
+from lab.winrm_server import faults, protocol, shells
+from lab.winrm_server.faults import Fault
+from lab.winrm_server.host import Host
+
+LOG = logging.getLogger(__name__)
+
+
+class Service:
+    """Answers envelopes by the resource that they name. Safe to call from many threads; Receive blocks."""
+
+    def __init__(self, host: Host):
+        self._host = host
+        self._shells = shells.Shells(host)
+
+    def answer(self, message: bytes, user: str) -> tuple[int, bytes]:
+        """Return (HTTP status, envelope) for one envelope of `user`."""
+        started, request, asked = time.monotonic(), None, "unreadable request"
+        try:
+            request = protocol.read(message)
+            asked = f"{request.action.rpartition('/')[2]} of {request.resource_uri.rpartition('/1/')[2]}"
+            status, envelope = 200, protocol.reply(request, self._serve(request, user))
+            outcome = "done"
+        except Fault as fault:
+            message_id = request.message_id if request else ""
+            status, envelope = 500, protocol.fault_reply(fault, self._host.name, message_id)
+            outcome = f"fault {fault.kind.code:#x}: {fault.message}"
+        LOG.info("%s: %s: %s (%.3f s)", user, asked, outcome, time.monotonic() - started)
+        return status, envelope
+
+    def close(self) -> None:
+        """End everything that clients have started."""
+        self._shells.close()
+
+    def _serve(self, request: protocol.Request, user: str) -> str:
+        if request.resource_uri == shells.RESOURCE_URI:
+            return self._shells.answer(request, user)
+        raise Fault(faults.RESOURCE_NOT_FOUND,
+                    f"The resource URI {request.resource_uri} is not served; expected {shells.RESOURCE_URI}.")
