@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's Hyper-V compute driver, outside nova's tree.
+
+============================ ====================================================================
+``driver``                   the class that nova loads; hands every call to one of the ops below
+``vmops``                    a virtual machine from spawn to destroy
+``powerops``                 its states: on, off, reboot, pause
+``diskops``, ``imagecache``  its disks, and the images they are differences of
+``images``                   what a VHD or VHDX file is, read from the file itself
+``networkops``               its network adapters
+``consoleops``               its serial port, kept as a log
+``events``                   what Windows says of it without being asked
+``hostops``                  what the host has
+``compute``, ``service``     nova-compute, and the Windows service that hosts it
+``ml2``                      the other side of the adapters: Neutron's mechanism driver
+============================ ====================================================================
+"""

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where nova looks for ``compute_driver = hyperv.HyperVDriver``: it loads drivers from nova.virt only."""
+
+from hyperv_driver.driver import HyperVDriver
+
+__all__ = ["HyperVDriver"]
