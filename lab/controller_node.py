@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One controller node of the lab: an sshd of its own, contained by bubblewrap.
 
-``python -m lab.controller_node --root DIR --address A --port 2222 --image DIR --authorized-key FILE
---host-key FILE``
-
-The node runs code under review, so it sees the distribution's programs, the controller image and a HOME of its
-own, and nothing else of this machine: no file of the lab, no other home, no process outside its own. It shares
-the network, because that is how Ansible, the Windows node and Tempest reach it. Whoever starts it, the one user
-inside is ``zuul``, with no way to become another. DIR keeps the node's home, its log and, once sshd answers, the
-file ``ready``.
+The node runs code under review, so it sees the distribution's programs, the controller image and a HOME of
+its own, and nothing else of this machine: no file of the lab, no other home, no process outside its own. It
+shares the network, because that is how Ansible, the Windows node and Tempest reach it. Whoever starts it,
+the one user inside is ``zuul``, with no way to become another. The node's folder keeps its home, its log
+and, once sshd answers, the file ``ready``.
 """
 
 import argparse
@@ -25,7 +22,6 @@ from pathlib import Path
 
 USER = "zuul"
 USER_ID = 1000
-HOSTNAME = "controller"
 IMAGE_MOUNT = "/opt/hyperv-ci"
 START_TIMEOUT = 30  # seconds until sshd must answer
 
@@ -83,15 +79,15 @@ def distribution_mounts():
     return [*arguments, "--proc", "/proc", "--dev", "/dev"]
 
 
-def prepare(root, address, port, authorized_key, host_key):
+def prepare(root, name, address, port, authorized_key, host_key):
     """Write the node's home and its own part of /etc below ``root``."""
     etc, ssh = root / "etc", root / "home" / ".ssh"
     for folder in (etc / "ssh", ssh, root / "tmp"):
         folder.mkdir(parents=True, exist_ok=True)
     ssh.chmod(0o700)
-    for name, text in OWN_ETC.items():
-        (etc / name).write_text(text)
-    (etc / "hosts").write_text(f"127.0.0.1 localhost\n{address} {HOSTNAME}\n")
+    for file, text in OWN_ETC.items():
+        (etc / file).write_text(text)
+    (etc / "hosts").write_text(f"127.0.0.1 localhost\n{address} {name}\n")
     (etc / "ssh" / "sshd_config").write_text(SSHD_CONFIG.format(address=address, port=port))
     shutil.copyfile(host_key, etc / "ssh" / "host_key")
     (etc / "ssh" / "host_key").chmod(0o600)
@@ -99,15 +95,15 @@ def prepare(root, address, port, authorized_key, host_key):
     (ssh / "authorized_keys").chmod(0o600)
 
 
-def sandbox_arguments(root, image):
+def sandbox_arguments(root, name, image):
     """Return bubblewrap's arguments for the node: what it sees, and what it shares with this machine."""
     arguments = distribution_mounts()
-    for name in (*OWN_ETC, "hosts", "ssh"):
-        arguments += ["--ro-bind", str(root / "etc" / name), f"/etc/{name}"]
+    for file in (*OWN_ETC, "hosts", "ssh"):
+        arguments += ["--ro-bind", str(root / "etc" / file), f"/etc/{file}"]
     arguments += ["--ro-bind", str(image), IMAGE_MOUNT]
     arguments += ["--bind", str(root / "home"), f"/home/{USER}", "--bind", str(root / "tmp"), "/tmp"]
     arguments += ["--dir", "/run", "--dir", "/var/tmp", "--chdir", "/", "--clearenv"]
-    arguments += ["--unshare-user", "--uid", str(USER_ID), "--gid", str(USER_ID), "--hostname", HOSTNAME]
+    arguments += ["--unshare-user", "--uid", str(USER_ID), "--gid", str(USER_ID), "--hostname", name]
     arguments += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     return [*arguments, "--die-with-parent", "--new-session"]
 
@@ -115,11 +111,11 @@ def sandbox_arguments(root, image):
 class Node:
     """One running node. ``end`` returns only when every process of it is gone."""
 
-    def __init__(self, root, image):
+    def __init__(self, root, name, image):
         read_end, info = os.pipe()
         # Over a descriptor, because the node sees bubblewrap's command line, and the lab's paths with it.
         hidden = os.memfd_create("arguments")
-        os.write(hidden, "".join(f"{word}\0" for word in sandbox_arguments(root, image)).encode())
+        os.write(hidden, "".join(f"{word}\0" for word in sandbox_arguments(root, name, image)).encode())
         os.lseek(hidden, 0, os.SEEK_SET)
         command = ["bwrap", "--args", str(hidden), "--info-fd", str(info)]
         command += ["/usr/sbin/sshd", "-D", "-e", "-f", "/etc/ssh/sshd_config"]
@@ -157,15 +153,15 @@ class Node:
         self._sandbox.wait()
 
 
-def run(root, address, port, image, authorized_key, host_key):
+def run(root, name, address, port, image, authorized_key, host_key):
     """Run a node until SIGTERM or SIGINT; NodeError if it cannot start or ends by itself."""
     for path, what in ((image, "image"), (authorized_key, "authorized key"), (host_key, "host key")):
         if not path.exists():
             raise NodeError(f"{what} {path} does not exist")
-    prepare(root, address, port, authorized_key, host_key)
+    prepare(root, name, address, port, authorized_key, host_key)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    node = Node(root, image)
+    node = Node(root, name, image)
     try:
         node.wait_until_it_answers(address, port)
         (root / "ready").touch()
@@ -179,6 +175,7 @@ def main(arguments=None):
     """Run a node as the command line says; return the exit code."""
     parser = argparse.ArgumentParser(prog="lab.controller_node", description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, required=True, help="folder of this node")
+    parser.add_argument("--name", required=True, help="host name")
     parser.add_argument("--address", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--image", type=Path, required=True, help=f"shown read-only at {IMAGE_MOUNT}")

@@ -38,6 +38,7 @@ class ControllerNodeTest(unittest.TestCase):
         """Start a node; return its process."""
         options = {
             "root": self.root / "node",
+            "name": "controller-250",
             "address": ADDRESS,
             "port": self.port,
             "image": self.root / "image",
@@ -76,7 +77,7 @@ class ControllerNodeTest(unittest.TestCase):
     def test_it_is_a_machine_of_its_own(self):
         process = self.start()
         self.wait_until_ready(process)
-        self.assertEqual("zuul controller /home/zuul", self.output('echo $(id -un) $(hostname) "$PWD"'))
+        self.assertEqual("zuul controller-250 /home/zuul", self.output('echo $(id -un) $(hostname) "$PWD"'))
         self.assertEqual("of the image", self.output("cat /opt/hyperv-ci/marker"))
         self.assertEqual("1", self.output("ls /home | wc -l"))
         self.assertNotEqual(0, self.ssh(f"ls {CHECKOUT} || ls {self.root}").returncode)
