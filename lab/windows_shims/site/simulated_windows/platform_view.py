@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shows Windows to the packages that are written for it, and to no other.
+
+A package in :data:`SEES_WINDOWS` gets its own view of ``sys`` (platform is win32) and ``ctypes`` (windll; a
+long of 32 bits, as in Windows' LLP64 model). Everything else keeps seeing the Linux that it runs on.
+"""
+
+import builtins
+import sys
+import types
+
+from . import import_hook
+
+SEES_WINDOWS = ("os_win", "wmi", "hyperv_driver")
+
+
+def install() -> None:
+    """Give the packages their view on import; WindowsError is OSError everywhere, as on Windows."""
+    builtins.WindowsError = OSError
+    import_hook.Hook(lambda name: name.partition(".")[0] in SEES_WINDOWS, before=_give_view).install()
+
+
+def _give_view(module) -> None:
+    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import}
+
+
+def _import(name, globals=None, locals=None, fromlist=(), level=0):
+    if level == 0 and name == "sys":
+        return WINDOWS_SYS
+    if level == 0 and name.partition(".")[0] == "ctypes":
+        module = builtins.__import__(name, globals, locals, fromlist, level)
+        return _windows_ctypes() if module.__name__ == "ctypes" else module
+    return builtins.__import__(name, globals, locals, fromlist, level)
+
+
+class _View(types.ModuleType):
+    """A module with some names replaced; everything else is the original's, also what is set later."""
+
+    def __init__(self, original, **replaced):
+        super().__init__(original.__name__, original.__doc__)
+        self.__dict__.update(replaced, _original=original)
+
+    def __getattr__(self, name):
+        return getattr(self._original, name)
+
+    def __dir__(self):
+        return sorted({*dir(self._original), *self.__dict__})
+
+
+WINDOWS_SYS = _View(sys, platform="win32")
+
+
+def _windows_ctypes():
+    global _ctypes_view
+    if _ctypes_view is None:
+        import ctypes
+
+        from . import dll
+
+        _ctypes_view = _View(
+            ctypes, c_long=ctypes.c_int32, c_ulong=ctypes.c_uint32, windll=dll.WINDLL, WinDLL=dll.WINDLL.load,
+            WINFUNCTYPE=ctypes.CFUNCTYPE, cdll=types.SimpleNamespace(LoadLibrary=dll.WINDLL.load),
+            get_last_error=dll.errors.get, set_last_error=dll.errors.set, WinError=dll.errors.win_error,
+        )  # fmt: skip
+    return _ctypes_view
+
+
+_ctypes_view = None
