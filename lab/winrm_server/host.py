@@ -4,6 +4,7 @@
 The server knows nothing of files, processes or virtual machines: it asks a host, which need not inherit from
 anything here.
 """
+
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -55,8 +56,15 @@ class Host(Protocol):
 
     name: str
 
-    def open_process(self, command_line: str, *, user: str, working_directory: str | None,
-                     environment: dict[str, str], console_stdin: bool) -> Process:
+    def open_process(
+        self,
+        command_line: str,
+        *,
+        user: str,
+        working_directory: str | None,
+        environment: dict[str, str],
+        console_stdin: bool,
+    ) -> Process:
         """Start WinRS's command line, or raise CommandRefused; `console_stdin`: no input will come."""
 
     def user_of_certificate(self, der: bytes) -> str | None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTPS and authentication for a WS-Management service; the only module here that opens sockets."""
+
 import base64
 import binascii
 import logging
@@ -111,7 +112,8 @@ class _Connection(BaseHTTPRequestHandler):
     def setup(self) -> None:
         self.request.settimeout(IDLE_SECONDS)
         self.request = self.server.tls_context.wrap_socket(
-            self.request, server_side=True, do_handshake_on_connect=False)
+            self.request, server_side=True, do_handshake_on_connect=False
+        )
         self.server.add(self.request)
         try:
             self.request.do_handshake()
@@ -150,8 +152,11 @@ class _Connection(BaseHTTPRequestHandler):
         if user is None:
             return self._reply(401, headers={"WWW-Authenticate": 'Basic realm="WSMAN"'})
         if message is None:
-            fault = Fault(faults.ENVELOPE_TOO_LARGE, f"The request has {size} bytes; "
-                          f"at most {protocol.MAX_ENVELOPE_SIZE} are accepted (MaxEnvelopeSizekb).")
+            fault = Fault(
+                faults.ENVELOPE_TOO_LARGE,
+                f"The request has {size} bytes; "
+                f"at most {protocol.MAX_ENVELOPE_SIZE} are accepted (MaxEnvelopeSizekb).",
+            )
             return self._reply(500, protocol.fault_reply(fault, self.server.host.name))
         self._reply(*self.server.service.answer(message, user))
 

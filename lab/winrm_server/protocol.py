@@ -3,6 +3,7 @@
 
 DSP0226 (WS-Management), WS-Addressing 2004/08, and Microsoft's MS-WSMV for what Windows does of it.
 """
+
 import re
 import uuid
 from dataclasses import dataclass
@@ -32,11 +33,14 @@ DEFAULT_OPERATION_TIMEOUT = 60.0
 MAX_ENVELOPE_SIZE = 500 * 1024
 
 _UNDERSTOOD = {
-    f"{{{uri}}}{name}" for uri, names in {
+    f"{{{uri}}}{name}"
+    for uri, names in {
         ADDRESSING: ("To", "ReplyTo", "Action", "MessageID"),
         WSMAN: ("ResourceURI", "MaxEnvelopeSize", "OperationTimeout", "SelectorSet", "OptionSet", "Locale"),
         MICROSOFT: ("DataLocale", "SessionId", "OperationID", "SequenceId"),
-    }.items() for name in names}
+    }.items()
+    for name in names
+}
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 
 
@@ -70,8 +74,9 @@ def read(message: bytes) -> Request:
         raise Fault(faults.SCHEMA_VALIDATION, f"The request is not XML: {error}.") from error
     header, body = envelope.find(f"{{{SOAP}}}Header"), envelope.find(f"{{{SOAP}}}Body")
     if header is None or body is None:
-        raise Fault(faults.SCHEMA_VALIDATION,
-                    f"{envelope.tag} is not a SOAP 1.2 envelope with a header and a body.")
+        raise Fault(
+            faults.SCHEMA_VALIDATION, f"{envelope.tag} is not a SOAP 1.2 envelope with a header and a body."
+        )
     for entry in header:
         if entry.get(f"{{{SOAP}}}mustUnderstand") in ("1", "true") and entry.tag not in _UNDERSTOOD:
             raise Fault(faults.MUST_UNDERSTAND, f"The mandatory header {entry.tag} is not understood.")
@@ -84,7 +89,8 @@ def read(message: bytes) -> Request:
         options=_named(header, "Option"),
         operation_timeout=_seconds(header.findtext(f"{{{WSMAN}}}OperationTimeout")),
         max_envelope_size=min(int(size), MAX_ENVELOPE_SIZE) if size and size.isdigit() else MAX_ENVELOPE_SIZE,
-        body=body)
+        body=body,
+    )
 
 
 def _required(header: ElementTree.Element, uri: str, name: str) -> str:
@@ -109,8 +115,9 @@ def _seconds(duration: str | None) -> float:
         return DEFAULT_OPERATION_TIMEOUT
     match = _DURATION.fullmatch(duration.strip())
     if not match or not any(match.groups()):
-        raise Fault(faults.INVALID_HEADER,
-                    f"OperationTimeout is {duration!r}; expected a duration such as PT20S.")
+        raise Fault(
+            faults.INVALID_HEADER, f"OperationTimeout is {duration!r}; expected a duration such as PT20S."
+        )
     days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
@@ -135,26 +142,37 @@ def fault_reply(fault: Fault, machine: str, message_id: str = "") -> bytes:
     """Write a fault; `message_id` is the request's, as far as it could be read."""
     kind = fault.kind
     subcode = element("s:Subcode", text("s:Value", kind.subcode)) if kind.subcode else ""
-    body = element("s:Fault", "".join([
-        element("s:Code", text("s:Value", kind.blame) + subcode),
-        element("s:Reason", f'<s:Text xml:lang="en-US">{escape(fault.message)}</s:Text>'),
-        element("s:Detail", fault.detail or wsman_fault(fault, machine)),
-    ]))
+    body = element(
+        "s:Fault",
+        "".join(
+            [
+                element("s:Code", text("s:Value", kind.blame) + subcode),
+                element("s:Reason", f'<s:Text xml:lang="en-US">{escape(fault.message)}</s:Text>'),
+                element("s:Detail", fault.detail or wsman_fault(fault, machine)),
+            ]
+        ),
+    )
     return _envelope(FAULT_ACTION, body, message_id)
 
 
 def wsman_fault(fault: Fault, machine: str, message: str = "") -> str:
     """Write Windows' own description of a fault; `message` is XML that replaces the fault's text."""
-    return (f'<f:WSManFault xmlns:f="{WSMAN_FAULT}" Code="{fault.kind.code}" Machine={quoteattr(machine)}>'
-            f"<f:Message>{message or escape(fault.message)}</f:Message></f:WSManFault>")
+    return (
+        f'<f:WSManFault xmlns:f="{WSMAN_FAULT}" Code="{fault.kind.code}" Machine={quoteattr(machine)}>'
+        f"<f:Message>{message or escape(fault.message)}</f:Message></f:WSManFault>"
+    )
 
 
 def _envelope(action: str, body: str, relates_to: str) -> bytes:
-    header = "".join([
-        text("a:Action", action),
-        text("a:MessageID", f"uuid:{str(uuid.uuid4()).upper()}"),
-        text("a:To", ANONYMOUS),
-        text("a:RelatesTo", relates_to) if relates_to else "",
-    ])
-    return (f'<s:Envelope xml:lang="en-US" {_DECLARATIONS}>'
-            f"<s:Header>{header}</s:Header><s:Body>{body}</s:Body></s:Envelope>").encode()
+    header = "".join(
+        [
+            text("a:Action", action),
+            text("a:MessageID", f"uuid:{str(uuid.uuid4()).upper()}"),
+            text("a:To", ANONYMOUS),
+            text("a:RelatesTo", relates_to) if relates_to else "",
+        ]
+    )
+    return (
+        f'<s:Envelope xml:lang="en-US" {_DECLARATIONS}>'
+        f"<s:Header>{header}</s:Header><s:Body>{body}</s:Body></s:Envelope>"
+    ).encode()

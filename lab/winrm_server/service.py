@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One host's WS-Management service: an authenticated request in, an HTTP status and an envelope out."""
+
 import logging
 import time
 
@@ -39,5 +40,7 @@ class Service:
     def _serve(self, request: protocol.Request, user: str) -> str:
         if request.resource_uri == shells.RESOURCE_URI:
             return self._shells.answer(request, user)
-        raise Fault(faults.RESOURCE_NOT_FOUND,
-                    f"The resource URI {request.resource_uri} is not served; expected {shells.RESOURCE_URI}.")
+        raise Fault(
+            faults.RESOURCE_NOT_FOUND,
+            f"The resource URI {request.resource_uri} is not served; expected {shells.RESOURCE_URI}.",
+        )

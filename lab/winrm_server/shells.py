@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Windows Remote Shells (MS-WSMV: Create, Command, Send, Receive, Signal, Delete) on the host's processes."""
+
 import base64
 import binascii
 import threading
@@ -62,9 +63,12 @@ class Shells:
         self._shells: dict[str, _Shell] = {}
         self._lock = threading.Lock()
         self._operations = {
-            TRANSFER + "/Create": self._create, TRANSFER + "/Delete": self._delete,
-            SHELL + "/Command": self._command, SHELL + "/Send": self._send,
-            SHELL + "/Receive": self._receive, SHELL + "/Signal": self._signal,
+            TRANSFER + "/Create": self._create,
+            TRANSFER + "/Delete": self._delete,
+            SHELL + "/Command": self._command,
+            SHELL + "/Send": self._send,
+            SHELL + "/Receive": self._receive,
+            SHELL + "/Signal": self._signal,
         }
 
     def answer(self, request: Request, user: str) -> str:
@@ -86,21 +90,36 @@ class Shells:
         shell = _Shell(
             owner=user,
             working_directory=body.findtext(f"{{{SHELL}}}WorkingDirectory"),
-            environment={variable.get("Name", ""): variable.text or ""
-                         for variable in body.iter(f"{{{SHELL}}}Variable")})
+            environment={
+                variable.get("Name", ""): variable.text or ""
+                for variable in body.iter(f"{{{SHELL}}}Variable")
+            },
+        )
         shell_id = str(uuid.uuid4()).upper()
         with self._lock:
             if sum(other.owner == user for other in self._shells.values()) >= MAX_SHELLS_PER_USER:
-                raise Fault(faults.QUOTA_MAX_SHELLS, "This user is allowed a maximum number of "
-                            f"{MAX_SHELLS_PER_USER} concurrent shells, which has been exceeded.")
+                raise Fault(
+                    faults.QUOTA_MAX_SHELLS,
+                    "This user is allowed a maximum number of "
+                    f"{MAX_SHELLS_PER_USER} concurrent shells, which has been exceeded.",
+                )
             self._shells[shell_id] = shell
         selectors = element("w:SelectorSet", text("w:Selector", shell_id, Name="ShellId"))
         parameters = element("a:ReferenceParameters", text("w:ResourceURI", RESOURCE_URI) + selectors)
         created = element("x:ResourceCreated", text("a:Address", ANONYMOUS) + parameters)
-        return created + element("rsp:Shell", "".join([
-            text("rsp:ShellId", shell_id), text("rsp:ResourceUri", RESOURCE_URI), text("rsp:Owner", user),
-            text("rsp:IdleTimeOut", IDLE_TIMEOUT), text("rsp:InputStreams", "stdin"),
-            text("rsp:OutputStreams", "stdout stderr")]))
+        return created + element(
+            "rsp:Shell",
+            "".join(
+                [
+                    text("rsp:ShellId", shell_id),
+                    text("rsp:ResourceUri", RESOURCE_URI),
+                    text("rsp:Owner", user),
+                    text("rsp:IdleTimeOut", IDLE_TIMEOUT),
+                    text("rsp:InputStreams", "stdin"),
+                    text("rsp:OutputStreams", "stdout stderr"),
+                ]
+            ),
+        )
 
     def _delete(self, request: Request, user: str) -> str:
         shell = self._shell(request, user)
@@ -112,8 +131,10 @@ class Shells:
     def _command(self, request: Request, user: str) -> str:
         shell = self._shell(request, user)
         if len(shell.commands) >= MAX_PROCESSES_PER_SHELL:
-            raise _quota(f"This shell is allowed a maximum number of {MAX_PROCESSES_PER_SHELL} concurrent "
-                         "commands, which has been exceeded.")
+            raise _quota(
+                f"This shell is allowed a maximum number of {MAX_PROCESSES_PER_SHELL} concurrent "
+                "commands, which has been exceeded."
+            )
         body = request.child(f"{{{SHELL}}}CommandLine")
         words = [body.findtext(f"{{{SHELL}}}Command") or ""]
         words += [argument.text or "" for argument in body.findall(f"{{{SHELL}}}Arguments")]
@@ -135,8 +156,12 @@ class Shells:
             return _Ended(b"The command line is too long.\r\n", 1)
         try:
             return self._host.open_process(
-                command_line, user=shell.owner, working_directory=shell.working_directory,
-                environment=shell.environment, console_stdin=console_stdin)
+                command_line,
+                user=shell.owner,
+                working_directory=shell.working_directory,
+                environment=shell.environment,
+                console_stdin=console_stdin,
+            )
         except CommandRefused as refusal:
             raise Fault(faults.NOT_IMPLEMENTED, str(refusal)) from refusal
 
@@ -144,8 +169,11 @@ class Shells:
         for stream in request.child(f"{{{SHELL}}}Send").findall(f"{{{SHELL}}}Stream"):
             _, command = self._running(request, user, stream.get("CommandId"))
             if not command.stdin_open:
-                raise Fault(faults.PIPE_CLOSING, "This command takes no input: it has ended, or none was "
-                            "announced (WINRS_CONSOLEMODE_STDIN is TRUE).")
+                raise Fault(
+                    faults.PIPE_CLOSING,
+                    "This command takes no input: it has ended, or none was "
+                    "announced (WINRS_CONSOLEMODE_STDIN is TRUE).",
+                )
             try:
                 data = base64.b64decode(stream.text or "", validate=True)
             except binascii.Error as error:
@@ -161,7 +189,8 @@ class Shells:
 
     def _receive(self, request: Request, user: str) -> str:
         command_id, command = self._running(
-            request, user, request.child(f"{{{SHELL}}}Receive/{{{SHELL}}}DesiredStream").get("CommandId"))
+            request, user, request.child(f"{{{SHELL}}}Receive/{{{SHELL}}}DesiredStream").get("CommandId")
+        )
         with command.reading:
             if command.exit_code is None and not any(command.pending.values()):
                 stdout, stderr, command.exit_code = command.process.read(request.operation_timeout)
@@ -173,8 +202,11 @@ class Shells:
             done = command.exit_code is not None and not any(command.pending.values())
         if not done and not any(streams.values()):
             raise Fault(faults.TIMED_OUT)
-        parts = [text("rsp:Stream", base64.b64encode(data).decode(), Name=name, CommandId=command_id)
-                 for name, data in streams.items() if data]
+        parts = [
+            text("rsp:Stream", base64.b64encode(data).decode(), Name=name, CommandId=command_id)
+            for name, data in streams.items()
+            if data
+        ]
         if done:
             parts += [element("rsp:Stream", Name=name, CommandId=command_id, End="true") for name in streams]
         state = f"{SHELL}/CommandState/{'Done' if done else 'Running'}"
@@ -186,8 +218,10 @@ class Shells:
         body = request.child(f"{{{SHELL}}}Signal")
         code = (body.findtext(f"{{{SHELL}}}Code") or "").strip()
         if code not in (TERMINATE, CTRL_C):
-            raise Fault(faults.NOT_IMPLEMENTED,
-                        f"The signal {code!r} is not served; expected {TERMINATE} or {CTRL_C}.")
+            raise Fault(
+                faults.NOT_IMPLEMENTED,
+                f"The signal {code!r} is not served; expected {TERMINATE} or {CTRL_C}.",
+            )
         command_id, command = self._running(request, user, body.get("CommandId"))
         if code == TERMINATE:
             shell = self._shell(request, user)
@@ -203,8 +237,11 @@ class Shells:
         with self._lock:
             shell = self._shells.get(shell_id)
         if shell is None or shell.owner != user:
-            raise Fault(faults.INVALID_SELECTORS, "The request for the Windows Remote Shell with ShellId "
-                        f"{shell_id} failed because the shell was not found on the server.")
+            raise Fault(
+                faults.INVALID_SELECTORS,
+                "The request for the Windows Remote Shell with ShellId "
+                f"{shell_id} failed because the shell was not found on the server.",
+            )
         return shell
 
     def _running(self, request: Request, user: str, command_id: str | None) -> tuple[str, _Command]:
@@ -212,8 +249,11 @@ class Shells:
         with self._lock:
             command = shell.commands.get(command_id or "")
         if command is None:
-            raise Fault(faults.INVALID_SELECTORS, "The Windows Remote Shell received a request to perform an "
-                        f"operation on a command identifier that does not exist: {command_id}.")
+            raise Fault(
+                faults.INVALID_SELECTORS,
+                "The Windows Remote Shell received a request to perform an "
+                f"operation on a command identifier that does not exist: {command_id}.",
+            )
         return command_id, command
 
 
@@ -255,7 +295,9 @@ def _quota(message: str) -> Fault:
     """A quota's fault with an MSFT_WmiError as its detail: it tells Ansible that a new shell helps."""
     code = faults.QUOTA_MAX_OPERATIONS.code
     cim = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/MSFT_WmiError"
-    detail = (f'<e:MSFT_WmiError xmlns:e="{cim}"><e:CIMStatusCode>27</e:CIMStatusCode>'
-              f"<e:MessageID>HRESULT {code:#x}</e:MessageID><e:error_Code>{code}</e:error_Code>"
-              "<e:error_Type>HRESULT</e:error_Type></e:MSFT_WmiError>")
+    detail = (
+        f'<e:MSFT_WmiError xmlns:e="{cim}"><e:CIMStatusCode>27</e:CIMStatusCode>'
+        f"<e:MessageID>HRESULT {code:#x}</e:MessageID><e:error_Code>{code}</e:error_Code>"
+        "<e:error_Type>HRESULT</e:error_Type></e:MSFT_WmiError>"
+    )
     return Fault(faults.QUOTA_MAX_OPERATIONS, message, detail=detail)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS as WinRM's HTTPS listener wants it: certificate users and Basic users share one port."""
+
 import ssl
 from pathlib import Path
 

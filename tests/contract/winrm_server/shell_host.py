@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A fake host whose commands run in /bin/sh, and the certificates to reach it."""
+
 import datetime
 import os
 import signal
@@ -22,9 +23,15 @@ class ShellProcess:
 
     def __init__(self, command_line, working_directory, environment, console_stdin):
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", command_line], cwd=working_directory, env={**os.environ, **environment},
+            ["/bin/sh", "-c", command_line],
+            cwd=working_directory,
+            env={**os.environ, **environment},
             stdin=subprocess.DEVNULL if console_stdin else subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, bufsize=0)
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            bufsize=0,
+        )
         self._output = {"stdout": b"", "stderr": b""}
         self._open = 2
         self._news = threading.Condition()
@@ -92,15 +99,24 @@ class Certificate:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         now = datetime.datetime.now(datetime.UTC)
         certificate = (
-            x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-            .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1)).sign(key, hashes.SHA256()))
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .sign(key, hashes.SHA256())
+        )
         self.der = certificate.public_bytes(serialization.Encoding.DER)
         self.text = certificate.public_bytes(serialization.Encoding.PEM).decode()
         self.pem, self.key = Path(folder, f"{name}.pem"), Path(folder, f"{name}.key")
         self.pem.write_text(self.text)
-        self.key.write_bytes(key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+        self.key.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
 
 
 def serve(test, host):

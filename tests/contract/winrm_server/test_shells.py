@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Remote shells through real pywinrm, as Ansible uses them."""
+
 import socket
 import threading
 import time
@@ -21,9 +22,15 @@ class ShellCase(unittest.TestCase):
         self.protocol = self.connect()
 
     def connect(self, **settings):
-        settings = {"transport": "certificate", "cert_pem": str(self.certificate.pem),
-                    "cert_key_pem": str(self.certificate.key), "server_cert_validation": "ignore",
-                    "operation_timeout_sec": 20, "read_timeout_sec": 30, **settings}
+        settings = {
+            "transport": "certificate",
+            "cert_pem": str(self.certificate.pem),
+            "cert_key_pem": str(self.certificate.key),
+            "server_cert_validation": "ignore",
+            "operation_timeout_sec": 20,
+            "read_timeout_sec": 30,
+            **settings,
+        }
         protocol = Protocol(self.endpoint, **settings)
         self.addCleanup(protocol.transport.close_session)
         return protocol
@@ -62,14 +69,16 @@ class TestCommands(ShellCase):
         self.assertEqual((700_000, 100_000, 0), (len(stdout), len(stderr), code))
 
     def test_working_directory_environment_and_user(self):
-        stdout = self.run_command("echo $PWD $COLOUR $USERNAME", working_directory="/usr",
-                                  env_vars={"COLOUR": "red"})[0]
+        stdout = self.run_command(
+            "echo $PWD $COLOUR $USERNAME", working_directory="/usr", env_vars={"COLOUR": "red"}
+        )[0]
         self.assertEqual(b"/usr red zuul\n", stdout)
 
     def test_output_arrives_while_the_command_runs(self):
         shell = self.protocol.open_shell()
-        command = self.protocol.run_command(shell, "echo first; read line; echo $line",
-                                            console_mode_stdin=False)
+        command = self.protocol.run_command(
+            shell, "echo first; read line; echo $line", console_mode_stdin=False
+        )
         self.assertEqual((b"first\n", b"", -1, False), self.protocol.get_command_output_raw(shell, command))
         self.protocol.send_command_input(shell, command, "second\n", end=True)
         self.assertEqual((b"second\n", b"", 0), self.protocol.get_command_output(shell, command))
@@ -118,6 +127,7 @@ class TestEnds(ShellCase):
                 other.get_command_output(shell, command)
             except WSManFaultError as fault:
                 faults.append(fault.wsman_fault_code)
+
         waiting = threading.Thread(target=receive)
         waiting.start()
         time.sleep(0.3)
@@ -140,6 +150,7 @@ class TestEnds(ShellCase):
                 self.protocol.get_command_output(shell, command)
             except requests.ConnectionError as error:
                 errors.append(error)
+
         waiting = threading.Thread(target=receive)
         waiting.start()
         time.sleep(0.3)
@@ -174,8 +185,9 @@ class TestEnds(ShellCase):
 
 class TestAccess(ShellCase):
     def basic(self, user, password):
-        return winrm.Session(self.endpoint, auth=(user, password), transport="basic",
-                             server_cert_validation="ignore")
+        return winrm.Session(
+            self.endpoint, auth=(user, password), transport="basic", server_cert_validation="ignore"
+        )
 
     def test_basic(self):
         self.assertEqual(b"zuul\n", self.basic("zuul", "open sesame").run_cmd("echo $USERNAME").std_out)
@@ -226,6 +238,7 @@ class TestAccess(ShellCase):
             shell = protocol.open_shell()
             command = protocol.run_command(shell, "sleep 0.2; echo done")
             results.append(protocol.get_command_output(shell, command))
+
         workers = [threading.Thread(target=work) for _ in range(10)]
         for worker in workers:
             worker.start()
@@ -240,5 +253,3 @@ class TestAccess(ShellCase):
         refusal = f"cannot listen on 127.0.0.1:{self.server.port}: Address already in use"
         with self.assertRaisesRegex(OSError, refusal):
             other.start()
-
-

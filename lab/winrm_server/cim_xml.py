@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CIM instances as Windows' WMI plug-in writes them in WS-Management (DSP0227, DSP0230).
+
+Properties stand in alphabetical order in the XML namespace of their class; NULL is xsi:nil, an array one
+element per value, a reference an endpoint reference.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from xml.sax.saxutils import escape
+
+from lab.hyperv_model.cim import parse_path
+from lab.winrm_server import faults
+from lab.winrm_server.faults import Fault
+from lab.winrm_server.host import Instance
+from lab.winrm_server.protocol import ANONYMOUS, element, text
+
+WMI = "http://schemas.microsoft.com/wbem/wsman/1/wmi/"
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+CIM = "http://schemas.dmtf.org/wbem/wscim/1/common"
+
+_PATH = re.compile(
+    r'(?:\\\\(?P<host>[^\\]+)\\)?(?:(?P<namespace>[^:"]+):)?(?P<class>\w+)(?P<keys>\.(?s:.+)|=@)?'
+)
+_KEY = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^,"]+))(?:,|$)', re.DOTALL)
+_MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)\.(\d{6})([+-])(\d{3})")
+_INTERVAL = re.compile(r"(\d{8})(\d\d)(\d\d)(\d\d)\.(\d{6}):000")
+
+
+def class_uri(namespace: str, class_name: str) -> str:
+    """Return the resource URI of a class; `namespace` in either slash."""
+    return WMI + namespace.strip("\\/").replace("\\", "/") + "/" + class_name
+
+
+def instance(item: Instance) -> str:
+    """Write an instance as Get and Enumerate return it."""
+    return typed(
+        item.class_name, f"{item.class_name}_Type", class_uri(item.namespace, item.class_name), item.items()
+    )
+
+
+def typed(name: str, type_name: str, uri: str, properties: Iterable[tuple[str, str, Any]]) -> str:
+    """Write an element of a class's namespace that holds (property, CIM type, value)s."""
+    content = "".join(
+        _property(f"p:{prop}", cim_type, value, "cim:") for prop, cim_type, value in _sorted(properties)
+    )
+    return (
+        f'<p:{name} xmlns:p="{escape(uri)}" xmlns:xsi="{XSI}" xmlns:cim="{CIM}" xsi:type="p:{type_name}">'
+        f"{content}</p:{name}>"
+    )
+
+
+def fragment(item: Instance) -> str:
+    """Write what a query that names its properties selects: an XmlFragment, without namespaces."""
+    content = "".join(_property(prop, cim_type, value, "") for prop, cim_type, value in _sorted(item.items()))
+    return f'<w:XmlFragment xmlns:xsi="{XSI}">{content}</w:XmlFragment>'
+
+
+def _sorted(properties: Iterable[tuple[str, str, Any]]) -> list[tuple[str, str, Any]]:
+    return sorted(properties, key=lambda entry: entry[0].lower())
+
+
+def _property(name: str, cim_type: str, value: Any, cim: str) -> str:
+    if value is None or value == []:
+        return f'<{name} xsi:nil="true"/>'
+    if cim_type.endswith("[]"):
+        return "".join(_property(name, cim_type[:-2], entry, cim) for entry in value)
+    if cim_type == "datetime":
+        return element(name, _datetime(value, cim))
+    if cim_type == "reference":
+        return element(name, _endpoint(value))
+    if cim_type == "object":
+        raise Fault(
+            faults.NOT_IMPLEMENTED, f"{name.removeprefix('p:')} embeds an instance; that is not served yet."
+        )
+    if cim_type == "boolean":
+        return element(name, "true" if value else "false")
+    return text(name, str(value))
+
+
+def _datetime(value: str, cim: str) -> str:
+    if match := _MOMENT.fullmatch(value):
+        year, month, day, hour, minute, second, fraction, sign, offset = match.groups()
+        zone = "Z" if not int(offset) else f"{sign}{int(offset) // 60:02}:{int(offset) % 60:02}"
+        moment = f"{year}-{month}-{day}T{hour}:{minute}:{second}{_fraction(fraction)}{zone}"
+        return element(f"{cim}Datetime", moment)
+    if match := _INTERVAL.fullmatch(value):
+        days, hours, minutes, seconds, fraction = match.groups()
+        interval = f"P{int(days)}DT{int(hours)}H{int(minutes)}M{int(seconds)}{_fraction(fraction)}S"
+        return element(f"{cim}Interval", interval)
+    raise ValueError(f"{value!r} is no CIM datetime")
+
+
+def _fraction(microseconds: str) -> str:
+    digits = microseconds.rstrip("0")
+    return f".{digits}" if digits else ""
+
+
+def _endpoint(path: str) -> str:
+    _, namespace, class_name, keys = parse_path(path)
+    selectors = "".join(text("w:Selector", value, Name=name) for name, value in keys.items())
+    parameters = text("w:ResourceURI", class_uri(namespace or "", class_name)) + element(
+        "w:SelectorSet", selectors
+    )
+    return text("a:Address", ANONYMOUS) + element("a:ReferenceParameters", parameters)
