@@ -41,7 +41,7 @@ class PathsTest(windows_python.WindowsPythonTest):
             import os
             for act in (
                 lambda: open(r"C:\none"), lambda: os.mkdir("C:\\Windows"), lambda: os.stat(r"D:\x"),
-                lambda: os.rmdir("C:\\Windows"), lambda: open("C:\\a?b", "w"), lambda:
+                lambda: os.rmdir("C:\\Windows"), lambda: open("C:\\a?b", "w"),
                 lambda: os.listdir(r"\\s\share"),
                 lambda: os.rename("C:\\Windows", "C:\\Python311"),
             ):

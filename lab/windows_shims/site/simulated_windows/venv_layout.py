@@ -19,6 +19,8 @@ def install() -> None:
     ]  # Debian's, not Windows'
     if sys.prefix != sys.base_prefix:
         site.addsitedir(os.path.join(sys.prefix, "Lib", "site-packages"))
+    # A .pth names directories of C:\; pip and others add to what they find here with the separators of Linux.
+    sys.path[:] = map(paths.to_host, sys.path)
     import_hook.Hook({"pip"}.__contains__, before=_give_pip_linux_paths).install()
     import_hook.Hook(_CHANGES.__contains__, after=lambda module: _CHANGES[module.__name__](module)).install()
 
