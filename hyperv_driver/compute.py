@@ -22,8 +22,9 @@ import sys
 import threading
 import time
 
-# nova decides on its concurrency mode as this module is imported; it must come before anything else of nova's.
-from nova.cmd import compute  # isort: skip
+# nova decides on its concurrency mode when this module is imported: it comes before the rest of nova.
+from nova.cmd import compute  # isort: split
+
 import nova.conf
 from nova import service
 

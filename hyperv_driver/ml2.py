@@ -2,11 +2,11 @@
 """Neutron's side of a Hyper-V port: an ML2 mechanism driver that needs no agent on the host.
 
 nova-compute itself connects an adapter to the virtual switch and tags it (``hyperv_driver.networkops``), so a
-port is as good as wired once it is bound: it is bound ACTIVE, with the VLAN as nova's VIF details. What only an
-agent could do, it does not claim: no security groups (``port_filter`` is False), no tunnels, and no ``local``
-networks, whose isolation on one host nobody would provide.
+port is as good as wired once it is bound: it is bound ACTIVE, with its VLAN in the VIF's details. What only
+an agent could do, it does not claim: no security groups (``port_filter`` is False), no tunnels, and no
+``local`` networks, whose isolation on one host nobody would provide.
 
-An agentless driver cannot tell a Hyper-V host from another. Where both kinds are in one cloud, name it last in
+An agentless driver cannot tell a Hyper-V host from another. Where a cloud has both kinds, name it last in
 ``[ml2] mechanism_drivers``: ports of other hosts are then bound before it is asked.
 """
 
@@ -29,13 +29,16 @@ class HyperVMechanismDriver(api.MechanismDriver):
         return portbindings.CONNECTIVITY_L2
 
     def bind_port(self, context):
-        """Bind to the first segment that Hyper-V can be wired to; leave the port to others if there is none."""
+        """Bind to the first segment that Hyper-V can be wired to; without one, leave the port to others."""
         if context.current[portbindings.VNIC_TYPE] != portbindings.VNIC_NORMAL:
             return
         for segment in context.segments_to_bind:
             if segment[api.NETWORK_TYPE] in NETWORK_TYPES:
                 context.set_binding(
-                    segment[api.ID], VIF_TYPE_HYPERV, _vif_details(segment), status=constants.PORT_STATUS_ACTIVE
+                    segment[api.ID],
+                    VIF_TYPE_HYPERV,
+                    _vif_details(segment),
+                    status=constants.PORT_STATUS_ACTIVE,
                 )
                 return
 

@@ -2,24 +2,22 @@
 """The Windows service that hosts nova-compute.
 
 Windows kills a service's program that does not speak the service control manager's protocol (error 1053).
-pywin32's ``pythonservice.exe`` speaks it and calls the class below, which it finds in the service's registry key:
+pywin32's ``pythonservice.exe`` speaks it and calls the class below. Below the service's registry key,
+``HKLM\\SYSTEM\\CurrentControlSet\\Services\\nova-compute``, are two keys:
 
-==================================================================== ===========================================
-HKLM\\SYSTEM\\CurrentControlSet\\Services\\nova-compute\\PythonClass       hyperv_driver.service.NovaComputeService
-HKLM\\SYSTEM\\CurrentControlSet\\Services\\nova-compute\\Parameters:
-``Python``                                                           python.exe that has nova
-``ConfigFile``                                                       nova.conf; its log_file is nova's log
-``ErrorFile``                                                        what nova-compute says before it has a log
-==================================================================== ===========================================
-
-(PythonClass and Parameters are keys; PythonClass is the default value of its key.)
+=============== ============== ===============================================================
+``PythonClass`` (default)      ``hyperv_driver.service.NovaComputeService``
+``Parameters``  ``Python``     the python.exe that has nova
+``Parameters``  ``ConfigFile`` nova.conf; its log_file is nova's log
+``Parameters``  ``ErrorFile``  the file for what nova-compute says before it has a log
+=============== ============== ===============================================================
 
 nova-compute is a child process, not a thread here, because nova binds its graceful stop to SIGTERM: Python
 delivers signals to its main thread only, and in ``pythonservice.exe`` that thread never leaves the service
 control dispatcher. See ``hyperv_driver.compute`` for the other end of the pipe.
 
-Recovery: nova-compute's death stops the service with a service-specific error. Windows' recovery actions answer
-that only where the service's failure actions apply to non-crash failures (``sc.exe failureflag nova-compute 1``).
+Recovery: nova-compute's death stops the service with a service-specific error. Windows answers it with the
+service's recovery actions if they apply to non-crash failures (``sc.exe failureflag nova-compute 1``).
 """
 
 import subprocess
@@ -64,8 +62,12 @@ class NovaComputeService(win32serviceutil.ServiceFramework):
         :raises ServiceFailure: nova-compute ended by itself, or its parameters are missing.
         """
         command = [
-            self._parameter("Python"), "-m", "hyperv_driver.compute", "--config-file", self._parameter("ConfigFile"),
-        ]
+            self._parameter("Python"),
+            "-m",
+            "hyperv_driver.compute",
+            "--config-file",
+            self._parameter("ConfigFile"),
+        ]  # fmt: skip
         error_file = self._parameter("ErrorFile")
         with open(error_file, "ab") as errors:
             compute = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=errors, stderr=errors)
@@ -87,7 +89,9 @@ class NovaComputeService(win32serviceutil.ServiceFramework):
                 self.ReportServiceStatus(win32service.SERVICE_STOP_PENDING, waitHint=2000 * REPORT_EVERY)
                 continue
             if code != 0:
-                servicemanager.LogWarningMsg(f"nova-compute was asked to stop, and ended with exit code {code}")
+                servicemanager.LogWarningMsg(
+                    f"nova-compute was asked to stop, and ended with exit code {code}"
+                )
             return
         compute.kill()
         compute.wait()

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``[hyperv]`` options: nova 29 removed its own."""
+
+import nova.conf
+from oslo_config import cfg
+
+CONF = nova.conf.CONF
+
+OPTIONS = [
+    cfg.StrOpt(
+        "vswitch_name",
+        help="Name of the virtual switch that instances' adapters are connected to. Required.",
+    ),
+    cfg.BoolOpt(
+        "limit_cpu_features",
+        default=False,
+        help="Hide CPU features from guests, so that instances can move between hosts with different CPUs.",
+    ),
+    cfg.IntOpt(
+        "soft_reboot_timeout",
+        default=60,
+        min=1,
+        help="Seconds that a guest has to shut down in a soft reboot; then it is rebooted the hard way.",
+    ),
+    cfg.IntOpt(
+        "state_event_interval",
+        default=5,
+        min=1,
+        help="Seconds between two looks of Windows for virtual machines that changed their state: the delay "
+        "with which nova learns that a guest shut itself down.",
+    ),
+]
+
+CONF.register_opts(OPTIONS, group="hyperv")
+
+
+def list_opts():
+    """For oslo.config's sample generator."""
+    return [("hyperv", OPTIONS)]

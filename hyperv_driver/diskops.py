@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An instance's own disks: files in its folder."""
+
+import nova.conf
+from nova import exception
+from nova.compute import utils as compute_utils
+
+from hyperv_driver import paths
+
+CONF = nova.conf.CONF
+
+GIB = 1024**3
+
+
+class DiskOps:
+    def __init__(self, vhdutils, pathutils, imagecache):
+        self._vhdutils = vhdutils
+        self._pathutils = pathutils
+        self._imagecache = imagecache
+
+    def create_root(self, context, instance, disk_format):
+        """Make the root disk from the instance's image, at the size of its flavor (0: at the image's).
+
+        Without use_cow_images it is a copy of the image; else a difference from it. Windows can grow a
+        differencing VHDX, but no differencing VHD: that one is a difference from a grown copy, which the
+        instances of that image and size share.
+
+        :returns: its path.
+        :raises nova.exception.FlavorDiskSmallerThanImage:
+        """
+        image_id, size_gb = instance.image_ref, instance.flavor.root_gb
+        image = self._imagecache.get(context, image_id, disk_format)
+        image_size = self._vhdutils.get_vhd_size(image)["VirtualSize"]
+        size = size_gb * GIB or image_size
+        if size < image_size:
+            raise exception.FlavorDiskSmallerThanImage(flavor_size=size, image_size=image_size)
+        path = paths.root_disk(instance.name, disk_format)
+        if CONF.use_cow_images and disk_format == "vhd" and size != image_size:
+            image = self._imagecache.get_at_size(image_id, disk_format, size_gb)
+            self._vhdutils.create_differencing_vhd(path, image)
+            return path
+        if CONF.use_cow_images:
+            self._vhdutils.create_differencing_vhd(path, image)
+        else:
+            with compute_utils.disk_ops_semaphore:
+                self._pathutils.copyfile(image, path)
+        self._vhdutils.resize_vhd(path, size, is_file_max_size=False)
+        return path
+
+    def create_ephemerals(self, instance, ephemerals):
+        """Make an empty disk for each ephemeral disk of a block device mapping; return their paths."""
+        created = []
+        for index, ephemeral in enumerate(ephemerals):
+            path = paths.ephemeral_disk(instance.name, index)
+            self._vhdutils.create_dynamic_vhd(path, ephemeral["size"] * GIB)
+            created.append(path)
+        return created
+
+    def create_folder(self, instance):
+        """Make the instance's folder, empty: what a former attempt left there is nobody's."""
+        self.remove_folder(instance)
+        self._pathutils.makedirs(paths.instance_folder(instance.name))
+
+    def remove_folder(self, instance):
+        self._pathutils.check_remove_dir(paths.instance_folder(instance.name))

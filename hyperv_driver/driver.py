@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The class that nova loads. It hands over to the ops, and converts their exceptions; it decides nothing.
+
+What is not here, nova's base class answers with NotImplementedError, and ``capabilities`` does not claim.
+"""
+
+from nova.virt import driver, hardware
+
+from hyperv_driver import (
+    config,
+    consoleops,
+    diskops,
+    events,
+    hostops,
+    imagecache,
+    networkops,
+    oswin,
+    powerops,
+    vmops,
+)
+from hyperv_driver.errors import converts_exceptions
+
+
+@converts_exceptions
+class HyperVDriver(driver.ComputeDriver):
+    """nova's ComputeDriver on Hyper-V.
+
+    :param virtapi: nova's, to wait for Neutron.
+    :param utilities: oswin.Utilities; by default those of the Windows host that this runs on.
+    """
+
+    capabilities = {
+        **driver.ComputeDriver.capabilities,
+        "has_imagecache": True,
+        "supports_image_type_vhd": True,
+        "supports_image_type_vhdx": True,
+    }
+
+    def __init__(self, virtapi, utilities=None):
+        super().__init__(virtapi)
+        utilities = utilities or oswin.Utilities.of_this_host()
+        vmutils = utilities.vmutils
+        self._hostops = hostops.HostOps(utilities.hostutils, utilities.diskutils)
+        self._imagecache = imagecache.ImageCache(utilities.vhdutils, utilities.pathutils)
+        self._diskops = diskops.DiskOps(utilities.vhdutils, utilities.pathutils, self._imagecache)
+        self._networkops = networkops.NetworkOps(vmutils, utilities.networkutils)
+        self._powerops = powerops.PowerOps(vmutils)
+        self._consoleops = consoleops.ConsoleOps(vmutils)
+        self._vmops = vmops.VMOps(
+            vmutils, virtapi, self._diskops, self._networkops, self._powerops, self._consoleops
+        )
+        self._events = events.StateEvents(vmutils, self.emit_event)
+
+    def init_host(self, host):
+        self._networkops.check_switch()
+        self._vmops.resume_consoles()
+        self._events.start()
+
+    def cleanup_host(self, host):
+        self._events.stop()
+        self._consoleops.stop_all()
+
+    # The host
+
+    def get_available_nodes(self, refresh=False):
+        return [self._hostops.node_name]
+
+    def get_available_resource(self, nodename):
+        return self._hostops.available_resource()
+
+    def update_provider_tree(self, provider_tree, nodename, allocations=None):
+        ratios = self._get_allocation_ratios(provider_tree.data(nodename).inventory)
+        inventory = self._hostops.inventory(ratios, self._get_reserved_host_disk_gb_from_config())
+        provider_tree.update_inventory(nodename, inventory)
+
+    def get_host_ip_addr(self):
+        return config.CONF.my_ip
+
+    def get_host_uptime(self):
+        return self._hostops.uptime()
+
+    def manage_image_cache(self, context, all_instances):
+        if config.CONF.image_cache.remove_unused_base_images:
+            self._imagecache.remove_unused({instance.image_ref for instance in all_instances})
+
+    # The instances
+
+    def list_instances(self):
+        return self._vmops.names()
+
+    def list_instance_uuids(self):
+        return self._vmops.uuids()
+
+    def get_info(self, instance, use_cache=True):
+        return hardware.InstanceInfo(state=self._powerops.state(instance.name))
+
+    def get_console_output(self, context, instance):
+        self._powerops.state(instance.name)
+        return self._consoleops.output(instance.name)
+
+    def spawn(self, context, instance, image_meta, injected_files,
+              admin_password, allocations, network_info=None,
+              block_device_info=None, power_on=True, accel_info=None):  # fmt: skip
+        self._vmops.spawn(
+            context, instance, image_meta, injected_files, network_info or [], block_device_info, power_on
+        )
+
+    def destroy(self, context, instance, network_info, block_device_info=None,
+                destroy_disks=True, destroy_secrets=True):  # fmt: skip
+        self._vmops.destroy(instance, destroy_disks)
+
+    def cleanup(self, context, instance, network_info, block_device_info=None,
+                destroy_disks=True, migrate_data=None, destroy_vifs=True,
+                destroy_secrets=True):  # fmt: skip
+        if destroy_disks:
+            self._diskops.remove_folder(instance)
+
+    def delete_instance_files(self, instance):
+        self._diskops.remove_folder(instance)
+        return True
+
+    def plug_vifs(self, instance, network_info):
+        self._networkops.plug(instance, network_info)
+
+    def unplug_vifs(self, instance, network_info):
+        self._networkops.unplug(network_info)
+
+    # Their states
+
+    def power_on(self, context, instance, network_info,
+                 block_device_info=None, accel_info=None, share_info=None):  # fmt: skip
+        self._powerops.power_on(instance)
+
+    def power_off(self, instance, timeout=0, retry_interval=0):
+        self._powerops.power_off(instance, timeout, retry_interval)
+
+    def reboot(self, context, instance, network_info, reboot_type,
+               block_device_info=None, bad_volumes_callback=None,
+               accel_info=None, share_info=None):  # fmt: skip
+        self._powerops.reboot(instance, soft=reboot_type == "SOFT")
+
+    def pause(self, instance):
+        self._powerops.pause(instance)
+
+    def unpause(self, instance):
+        self._powerops.unpause(instance)
+
+    def resume_state_on_host_boot(self, context, instance, network_info,
+                                  share_info, block_device_info=None):  # fmt: skip
+        self._powerops.power_on(instance)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What this host is and has, as nova and placement want it told."""
+
+import datetime
+import socket
+
+import nova.conf
+import os_resource_classes as orc
+from nova.objects import fields
+from oslo_serialization import jsonutils
+from oslo_utils import versionutils
+
+from hyperv_driver.oswin import constants
+
+CONF = nova.conf.CONF
+
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
+
+# Win32_Processor.Architecture; Hyper-V runs on these two.
+ARCHITECTURES = {
+    constants.ARCH_X86_64: fields.Architecture.X86_64,
+    12: fields.Architecture.AARCH64,
+}
+GUEST_ARCHITECTURES = {
+    fields.Architecture.X86_64: (fields.Architecture.I686, fields.Architecture.X86_64),
+    fields.Architecture.AARCH64: (fields.Architecture.AARCH64,),
+}
+
+
+class HostOps:
+    def __init__(self, hostutils, diskutils):
+        self._hostutils = hostutils
+        self._diskutils = diskutils
+        # nova takes a new name for another host: it stays what it was when nova-compute started.
+        self.node_name = socket.gethostname()
+
+    def available_resource(self):
+        """What nova's resource tracker asks for; sizes in MiB and GiB."""
+        processors = self._hostutils.get_cpus_info()
+        memory_mb, free_memory_mb = self._memory_mb()
+        disk_size, disk_free = self._disk()
+        version = self._hostutils.get_windows_version()
+        architecture = _architecture(processors)
+        return {
+            "hypervisor_hostname": self.node_name,
+            "hypervisor_type": fields.HVType.HYPERV,
+            "hypervisor_version": versionutils.convert_version_to_int(version),
+            "vcpus": _logical_processors(processors),
+            "vcpus_used": 0,  # nova counts what it gave away
+            "memory_mb": memory_mb,
+            "memory_mb_used": memory_mb - free_memory_mb,
+            "local_gb": disk_size // GIB,
+            "local_gb_used": (disk_size - disk_free) // GIB,
+            "disk_available_least": disk_free // GIB,
+            "cpu_info": jsonutils.dumps(self._cpu_info(processors, architecture)),
+            "supported_instances": [
+                (guest, fields.HVType.HYPERV, fields.VMMode.HVM)
+                for guest in GUEST_ARCHITECTURES[architecture]
+            ],
+            "numa_topology": None,  # not reported: instances that ask for it are not scheduled here
+        }
+
+    def inventory(self, allocation_ratios, reserved_disk_gb):
+        """Placement's inventory of this host: resource class → record."""
+        totals = {
+            orc.VCPU: (_logical_processors(self._hostutils.get_cpus_info()), CONF.reserved_host_cpus),
+            orc.MEMORY_MB: (self._memory_mb()[0], CONF.reserved_host_memory_mb),
+            orc.DISK_GB: (self._disk()[0] // GIB, reserved_disk_gb),
+        }
+        return {
+            resource_class: {
+                "total": total,
+                "reserved": reserved,
+                "min_unit": 1,
+                "max_unit": total,
+                "step_size": 1,
+                "allocation_ratio": allocation_ratios[resource_class],
+            }
+            for resource_class, (total, reserved) in totals.items()
+        }
+
+    def uptime(self):
+        """As uptime(1) begins; Windows counts neither users nor load as Unix does, so it ends there."""
+        up = datetime.timedelta(milliseconds=self._hostutils.get_host_tick_count64())
+        return (
+            f"{datetime.datetime.now():%H:%M:%S} up {up.days} days, {datetime.timedelta(seconds=up.seconds)}"
+        )
+
+    def _memory_mb(self):
+        total_kb, free_kb = self._hostutils.get_memory_info()
+        return total_kb // KIB, free_kb // KIB
+
+    def _disk(self):
+        """(bytes, free bytes) of the volume that holds the instances."""
+        return self._diskutils.get_disk_capacity(CONF.instances_path)
+
+    def _cpu_info(self, processors, architecture):
+        first = processors[0]
+        threads_per_core = first["NumberOfLogicalProcessors"] // first["NumberOfCores"]
+        return {
+            "arch": architecture,
+            "vendor": first["Manufacturer"],
+            "model": first["Name"],
+            "topology": {
+                "sockets": len(processors),
+                "cores": first["NumberOfCores"],
+                "threads": threads_per_core,
+            },
+            "features": [
+                name
+                for number, name in constants.PROCESSOR_FEATURE.items()
+                if self._hostutils.is_cpu_feature_present(number)
+            ],
+        }
+
+
+def _architecture(processors):
+    architecture = processors[0]["Architecture"]
+    if architecture not in ARCHITECTURES:
+        raise NotImplementedError(
+            f"processor architecture {architecture}, expected one of {sorted(ARCHITECTURES)}"
+        )
+    return ARCHITECTURES[architecture]
+
+
+def _logical_processors(processors):
+    return sum(processor["NumberOfLogicalProcessors"] for processor in processors)

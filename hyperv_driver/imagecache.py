@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images as Glance has them, fetched once; instances' disks are differences from them, or copies."""
+
+import os
+import time
+
+import nova.conf
+from nova import exception
+from nova.compute import utils as compute_utils
+from nova.virt import images as nova_images
+from oslo_concurrency import lockutils
+from oslo_log import log as logging
+
+from hyperv_driver import images, paths
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+GIB = 1024**3
+
+
+class ImageCache:
+    """Files in ``_base``, written under another name first: what has its name is whole and inspected."""
+
+    def __init__(self, vhdutils, pathutils):
+        self._vhdutils = vhdutils
+        self._pathutils = pathutils
+
+    def get(self, context, image_id, disk_format):
+        """The path of an image's file, fetched from Glance if need be.
+
+        :raises nova.exception.ImageUnacceptable: see ``images.inspect``.
+        """
+        path = paths.cached_image(image_id, disk_format)
+        with lockutils.lock(path):
+            if self._pathutils.exists(path):
+                os.utime(path)  # it is in use: see remove_unused
+                return path
+            self._pathutils.check_create_dir(paths.image_cache())
+            part = f"{path}.part"
+            nova_images.fetch(context, image_id, part)
+            try:
+                disk = images.inspect(part, disk_format)
+            except images.UnacceptableDisk as error:
+                self._pathutils.remove(part)
+                raise exception.ImageUnacceptable(image_id=image_id, reason=str(error)) from error
+            LOG.info("Fetched image %s: %s of %d bytes", image_id, disk.format, disk.virtual_size)
+            self._pathutils.rename(part, path)
+        return path
+
+    def get_at_size(self, image_id, disk_format, size_gb):
+        """The path of a cached image's copy that was grown to ``size_gb``."""
+        path = paths.cached_image_at_size(image_id, disk_format, size_gb)
+        with lockutils.lock(path):
+            if self._pathutils.exists(path):
+                os.utime(path)
+                return path
+            # os-win tells formats by the extension.
+            part = paths.cached_image_at_size(image_id, f"part.{disk_format}", size_gb)
+            if self._pathutils.exists(part):
+                self._pathutils.remove(part)
+            with compute_utils.disk_ops_semaphore:
+                self._pathutils.copyfile(paths.cached_image(image_id, disk_format), part)
+                self._vhdutils.resize_vhd(part, size_gb * GIB, is_file_max_size=False)
+            self._pathutils.rename(part, path)
+        return path
+
+    def remove_unused(self, used_image_ids):
+        """Delete the files of images that no instance of this host uses and that nobody asked for of late."""
+        if not self._pathutils.exists(paths.image_cache()):
+            return
+        oldest = time.time() - CONF.image_cache.remove_unused_original_minimum_age_seconds
+        for name in os.listdir(paths.image_cache()):
+            path = os.path.join(paths.image_cache(), name)
+            if paths.image_of(name) in used_image_ids or os.stat(path).st_mtime > oldest:
+                continue
+            LOG.info("Removing unused image file %s", path)
+            self._pathutils.remove(path)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An instance's network adapters: one for each Neutron port, named by the port's id."""
+
+import nova.conf
+from nova import exception
+from nova.network import model
+from oslo_log import log as logging
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+
+class NetworkOps:
+    def __init__(self, vmutils, networkutils):
+        self._vmutils = vmutils
+        self._networkutils = networkutils
+
+    def check_switch(self):
+        """:raises nova.exception.InvalidConfiguration: no virtual switch is configured.
+        :raises os_win.exceptions.HyperVvSwitchNotFound: the host has no such switch.
+        """
+        if not CONF.hyperv.vswitch_name:
+            raise exception.InvalidConfiguration(
+                "[hyperv] vswitch_name is not set; it names a virtual switch"
+            )
+        self._networkutils.get_vswitch_id(CONF.hyperv.vswitch_name)
+
+    def create_adapters(self, instance, network_info):
+        for vif in network_info:
+            if vif["type"] != model.VIF_TYPE_HYPERV:
+                raise exception.VirtualInterfacePlugException(
+                    f"port {vif['id']} is bound as {vif['type']}, expected {model.VIF_TYPE_HYPERV}"
+                )
+            self._vmutils.create_nic(instance.name, vif["id"], vif["address"])
+
+    def connect(self, network_info):
+        """Connect existing adapters to the virtual switch, each in its VLAN, if they are not yet."""
+        for vif in network_info:
+            self._networkutils.connect_vnic_to_vswitch(CONF.hyperv.vswitch_name, vif["id"])
+            vlan = (vif.get("details") or {}).get(model.VIF_DETAILS_VLAN)
+            if vlan:
+                self._networkutils.set_vswitch_port_vlan_id(int(vlan), vif["id"])
+
+    def plug(self, instance, network_info):
+        """What nova asks for at its start, for each instance that it has on this host."""
+        if not self._vmutils.vm_exists(instance.name):
+            LOG.warning("No adapter to connect: Hyper-V has no such virtual machine.", instance=instance)
+            return
+        self.connect(network_info)
+
+    def unplug(self, network_info):
+        """Disconnect adapters; those that are gone, with their virtual machine perhaps, are disconnected."""
+        for vif in network_info:
+            self._networkutils.remove_switch_port(vif["id"])

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""os-win as this driver uses it: imported without eventlet, its utilities made once and passed around."""
+
+import dataclasses
+from typing import Any
+
+from hyperv_driver.without_eventlet import without_eventlet
+
+with without_eventlet():
+    from os_win import constants, exceptions, utilsfactory
+
+    # utilsfactory imports these by name, when first asked: import here all those that import eventlet.
+    from os_win.utils.compute import vmutils10  # noqa: F401
+    from os_win.utils.network import networkutils  # noqa: F401
+
+__all__ = ["Utilities", "constants", "exceptions"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Utilities:
+    """The os-win objects that the ops work with, one each for this process."""
+
+    vmutils: Any
+    vhdutils: Any
+    diskutils: Any
+    networkutils: Any
+    hostutils: Any
+    pathutils: Any
+
+    @classmethod
+    def of_this_host(cls):
+        """:raises os_win.exceptions.OSWinException: this is no Windows that os-win knows."""
+        return cls(
+            vmutils=utilsfactory.get_vmutils(),
+            vhdutils=utilsfactory.get_vhdutils(),
+            diskutils=utilsfactory.get_diskutils(),
+            networkutils=utilsfactory.get_networkutils(),
+            hostutils=utilsfactory.get_hostutils(),
+            pathutils=utilsfactory.get_pathutils(),
+        )

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where this driver keeps files, all below ``[DEFAULT] instances_path``.
+
+::
+
+    _base\\<image>.vhdx               an image as Glance has it
+    _base\\<image>_<size>G.vhd        a VHD image at a flavor's size
+    <instance>\\root.vhdx             difference from one of these, or a copy of it
+    <instance>\\ephemeral0.vhdx
+    <instance>\\console.log, console.log.1
+
+Hyper-V keeps a virtual machine's own configuration in the instance's folder too.
+"""
+
+import os
+
+import nova.conf
+
+CONF = nova.conf.CONF
+
+
+def image_cache():
+    return os.path.join(CONF.instances_path, "_base")
+
+
+def cached_image(image_id, disk_format):
+    return os.path.join(image_cache(), f"{image_id}.{disk_format}")
+
+
+def cached_image_at_size(image_id, disk_format, size_gb):
+    return os.path.join(image_cache(), f"{image_id}_{size_gb}G.{disk_format}")
+
+
+def image_of(cached_file_name):
+    """The id of the image that a file of the cache, named by one of the two functions above, comes from."""
+    return cached_file_name.partition(".")[0].partition("_")[0]
+
+
+def instance_folder(instance_name):
+    return os.path.join(CONF.instances_path, instance_name)
+
+
+def root_disk(instance_name, disk_format):
+    return os.path.join(instance_folder(instance_name), f"root.{disk_format}")
+
+
+def ephemeral_disk(instance_name, index):
+    return os.path.join(instance_folder(instance_name), f"ephemeral{index}.vhdx")
+
+
+def console_log(instance_name):
+    return os.path.join(instance_folder(instance_name), "console.log")
+
+
+def serial_pipe(instance_uuid):
+    """Hyper-V's end of the first serial port: a named pipe that exists while the virtual machine runs."""
+    return rf"\\.\pipe\nova-console-{instance_uuid}"
