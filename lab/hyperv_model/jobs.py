@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Msvm_ConcreteJob: methods that take time, can fail, and can be killed.
+
+Which methods run as jobs (ASYNCHRONOUS) is partly guessed: Microsoft documents that any of them may. A method
+that fails does so through a job even if it would have succeeded at once (inferred: os-win and Microsoft's
+samples read the reason from the job).
+"""
+
+import dataclasses
+import heapq
+import itertools
+import threading
+import time
+import uuid
+
+from lab.hyperv_model.cim import interval, timestamp
+from lab.hyperv_model.providers import computes, provides
+
+V2 = "root/virtualization/v2"
+
+COMPLETED, STARTED = 0, 4096
+FAILED, NOT_SUPPORTED, INVALID_PARAMETER, IN_USE, INVALID_STATE = 32768, 32770, 32773, 32774, 32775
+
+STATE_RUNNING, STATE_COMPLETED, STATE_KILLED, STATE_EXCEPTION = 4, 7, 9, 10
+
+# method → evidence that it answers 4096 and goes on as a job
+ASYNCHRONOUS = {
+    "Msvm_ComputerSystem.RequestStateChange": "documented",
+    "Msvm_VirtualSystemManagementService.DestroySystem": "guessed",
+    "Msvm_VirtualSystemManagementService.DefineSystem": "guessed",
+}
+
+# Finished jobs stay for clients to read (TimeBeforeRemoval, documented as five minutes).
+KEEP_SECONDS = 300
+
+
+class JobFailure(Exception):
+    """The work of a job fails.
+
+    :param message: what Hyper-V writes to ErrorDescription
+    :param code: ErrorCode, one of this module's return values
+    """
+
+    def __init__(self, message: str, code: int = FAILED):
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+@dataclasses.dataclass
+class Fault:
+    """A rule that makes the next calls of a method late or failing; see Model.faults.
+
+    :ivar method: ``Class.Method``
+    :ivar message: the job's ErrorDescription; None: it does not fail
+    :ivar code: the job's ErrorCode
+    :ivar seconds: how long the job takes; None: as long as it would anyway
+    :ivar times: how many calls it applies to; it is used up by them
+    """
+
+    method: str
+    message: str | None = None
+    code: int = FAILED
+    seconds: float | None = None
+    times: int = 1
+
+
+class Jobs:
+    """Runs methods' work, at once or as a job.
+
+    :param seconds: how long a job takes that nothing else says the length of
+    """
+
+    def __init__(self, store, lock, seconds):
+        self.faults = []
+        self._store = store
+        self._lock = lock
+        self._seconds = seconds
+        self._waiting = []
+        self._order = itertools.count()
+        self._changed = threading.Condition(lock)
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="hyperv-jobs", daemon=True)
+        self._thread.start()
+
+    def close(self):
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def run(self, method, affected, work, cancel=None):
+        """Do the work of a method.
+
+        :param method: ``Class.Method``
+        :param affected: the Instances that the job is about (Msvm_AffectedJobElement)
+        :param work: function without parameters, returns a dict of outputs; raises JobFailure
+        :param cancel: function without parameters, called instead of `work` if the job is killed or made fail
+        :returns: the method's outputs
+        """
+        fault = self._fault(method)
+        seconds = self._seconds if method in ASYNCHRONOUS else 0
+        if fault:
+            seconds = seconds if fault.seconds is None else fault.seconds
+            if fault.message is not None:
+                work = _failing(fault, cancel)
+        if seconds == 0:
+            try:
+                return {"ReturnValue": COMPLETED, **(work() or {})}
+            except JobFailure as failure:
+                job = self._job(method, affected)
+                self._finish(job, STATE_EXCEPTION, failure)
+                return {"ReturnValue": STARTED, "Job": job.path}
+        job = self._job(method, affected)
+        self.after(seconds, lambda: self._complete(job, work, cancel))
+        return {"ReturnValue": STARTED, "Job": job.path}
+
+    def after(self, seconds, function):
+        """Call the function, under the model's lock, when this many seconds have passed."""
+        with self._changed:
+            heapq.heappush(self._waiting, (time.monotonic() + seconds, next(self._order), function))
+            self._changed.notify()
+
+    def pending(self, instance):
+        """The unfinished jobs about an instance."""
+        jobs = self._store.associators(instance, "Msvm_AffectedJobElement")
+        return [job for job in jobs if job["JobState"] == STATE_RUNNING]
+
+    def _serve(self):
+        with self._changed:
+            while not self._closed:
+                now = time.monotonic()
+                if not self._waiting:
+                    self._changed.wait()
+                elif self._waiting[0][0] > now:
+                    self._changed.wait(self._waiting[0][0] - now)
+                else:
+                    heapq.heappop(self._waiting)[2]()
+
+    def _fault(self, method):
+        for fault in self.faults:
+            if fault.method.lower() == method.lower() and fault.times > 0:
+                fault.times -= 1
+                return fault
+        return None
+
+    def _job(self, method, affected):
+        now = timestamp()
+        job = self._store.add(
+            V2,
+            "Msvm_ConcreteJob",
+            InstanceID=str(uuid.uuid4()).upper(),
+            Name="Msvm_ConcreteJob",
+            Caption=method.split(".")[1],
+            Description=f"{method} (simulated)",
+            ElementName=method.split(".")[1],
+            OperationalStatus=[2],
+            StatusDescriptions=["OK"],
+            HealthState=5,
+            JobState=STATE_RUNNING,
+            JobStatus="Job is running",
+            PercentComplete=0,
+            ErrorCode=0,
+            Cancellable=True,
+            TimeSubmitted=now,
+            StartTime=now,
+            TimeOfLastStateChange=now,
+            ElapsedTime=interval(0),
+            Owner="SYSTEM",
+            JobType=0,
+            LocalOrUtcTime=2,
+            DeleteOnCompletion=False,
+        )
+        for element in affected:
+            self._store.add(
+                V2, "Msvm_AffectedJobElement", AffectedElement=element.path, AffectingElement=job.path
+            )
+        return job
+
+    def _complete(self, job, work, cancel):
+        if job["JobState"] == STATE_KILLED:
+            if cancel:
+                cancel()
+            return
+        try:
+            work()
+        except JobFailure as failure:
+            self._finish(job, STATE_EXCEPTION, failure)
+        else:
+            self._finish(job, STATE_COMPLETED)
+
+    def _finish(self, job, state, failure=None):
+        job.update(
+            JobState=state,
+            PercentComplete=100,
+            TimeOfLastStateChange=timestamp(),
+            JobStatus="Job is completed" if failure is None else "Job has failed",
+        )
+        if failure:
+            job.update(
+                ErrorCode=failure.code,
+                ErrorDescription=failure.message,
+                HealthState=5,
+                ErrorSummaryDescription=failure.message.split(". ")[0],
+            )
+        self.after(KEEP_SECONDS, lambda: self._store.remove(job))
+
+
+def _failing(fault, cancel):
+    def work():
+        if cancel:
+            cancel()
+        raise JobFailure(fault.message, fault.code)
+
+    return work
+
+
+@provides("Msvm_ConcreteJob.RequestStateChange")
+def request_state_change(model, job, RequestedState, TimeoutPeriod):
+    """Terminate (4) and Kill (5) end a running job (documented); nothing else is supported."""
+    if RequestedState not in (4, 5):
+        return {"ReturnValue": NOT_SUPPORTED}
+    if job["JobState"] != STATE_RUNNING:
+        return {"ReturnValue": INVALID_STATE}
+    job.update(JobState=STATE_KILLED, JobStatus="Job was killed", TimeOfLastStateChange=timestamp())
+    return {}
+
+
+@provides("Msvm_ConcreteJob.GetErrorEx")
+def get_error_ex(model, job):
+    return {"Errors": [job["ErrorDescription"]] if job["ErrorCode"] else []}
+
+
+@computes("Msvm_ConcreteJob")
+def elapsed(model, job):
+    if job["JobState"] == STATE_RUNNING:
+        job["ElapsedTime"] = interval(model.seconds_since(job["StartTime"]))

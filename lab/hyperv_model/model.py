@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated host: one repository, many clients.
+
+Clients reach it through :meth:`Model.namespace` (in the host's own process: WS-Management) or through the
+socket of :mod:`lab.hyperv_model.server` (WMI clients in other processes). Everything it holds lives in this
+process, and is gone with it.
+"""
+
+import datetime
+import pathlib
+import threading
+import time
+from collections.abc import Callable
+
+from lab.hyperv_model import (
+    errors,
+    events,
+    host,
+    image_management,
+    networking,
+    power,
+    providers,
+    resources,
+    summary,
+    virtual_system,
+    wql,
+)
+from lab.hyperv_model.cim import ClassDefinition, Instance, Property, checked, parse_path
+from lab.hyperv_model.errors import CimError
+from lab.hyperv_model.host import HostFacts
+from lab.hyperv_model.jobs import Jobs
+from lab.hyperv_model.store import Store
+
+FAMILIES = (host, networking, resources, virtual_system, power, summary, image_management)
+
+
+class Model:
+    """A Hyper-V host.
+
+    :param name: its computer name
+    :param local_path: function from a Windows path to the local path that it is kept at
+    :param run_folder: folder for the named pipes of serial ports (``pipes/``); None: ports have no other end
+    :param facts: what the host has; see HostFacts
+    :param job_seconds: how long a job takes
+    :ivar faults: list of jobs.Fault rules
+    """
+
+    def __init__(
+        self,
+        name: str,
+        local_path: Callable[[str], pathlib.Path],
+        run_folder: pathlib.Path | None = None,
+        facts: HostFacts | None = None,
+        job_seconds: float = 0.05,
+    ):
+        self.name = name
+        self.local_path = local_path
+        self.run_folder = run_folder
+        self.facts = facts or HostFacts()
+        self.booted = time.time()
+        self.lock = threading.RLock()
+        self.store = Store(name)
+        self.jobs = Jobs(self.store, self.lock, job_seconds)
+        self.faults = self.jobs.faults
+        self.machines = {}
+        self._subscriptions = []
+        with self.lock:
+            for family in FAMILIES:
+                family.install(self)
+
+    def close(self):
+        """End every thread and every open pipe."""
+        for subscription in self._subscriptions:
+            subscription.cancel()
+        with self.lock:
+            for machine in self.machines.values():
+                machine.unplug()
+        self.jobs.close()
+
+    def namespace(self, name: str) -> "Namespace":
+        """A view on one namespace, such as ``root/virtualization/v2``.
+
+        :raises CimError: there is none of this name
+        """
+        return Namespace(self, self.store.namespace(name))
+
+    def seconds_since(self, moment: str) -> float:
+        """Seconds passed since a CIM timestamp in UTC."""
+        then = datetime.datetime.strptime(moment[:21], "%Y%m%d%H%M%S.%f").replace(tzinfo=datetime.UTC)
+        return time.time() - then.timestamp()
+
+    def subscribe(self, namespace, query, deliver):
+        subscription = events.Subscription(self, namespace, wql.parse(query), deliver)
+        self._subscriptions.append(subscription)
+        return subscription
+
+
+class Namespace:
+    """What a WMI client can do in a namespace. Everything handed out is a copy."""
+
+    def __init__(self, model, name):
+        self.name = name
+        self._model = model
+        self._store = model.store
+
+    def definition(self, class_name: str) -> ClassDefinition:
+        return self._store.definition(self.name, class_name)
+
+    def query(self, text: str) -> list[Instance]:
+        """Run a data query; of a SELECT with fields, the others are null, but not the keys."""
+        query = wql.parse(text)
+        with self._model.lock:
+            definition = self.definition(query.class_name)
+            selected = {
+                definition.property(field).name for field in query.fields if not field.startswith("__")
+            }
+            found = [self._seen(instance) for instance in self._store.of(self.name, query.class_name)]
+            matching = [instance for instance in found if query.matches(instance)]
+        if selected:
+            for instance in matching:
+                keep = selected.union(item.name for item in instance.definition.keys)
+                for name in instance.values.keys() - keep:
+                    instance.values[name] = None
+        return matching
+
+    def get(self, class_name: str, keys: dict) -> Instance:
+        with self._model.lock:
+            return self._seen(self._store.find(self.name, class_name, keys))
+
+    def at(self, path: str) -> Instance:
+        with self._model.lock:
+            return self._seen(self._store.at(path, self.name))
+
+    def associators(
+        self, path: str, association_class="", result_class="", role="", result_role=""
+    ) -> list[Instance]:
+        with self._model.lock:
+            instance = self._store.at(path, self.name)
+            found = self._store.associators(instance, association_class, result_class, role, result_role)
+            return [self._seen(other) for other in found]
+
+    def invoke(self, target: str, method: str, arguments: dict) -> Instance:
+        """Call a method.
+
+        :param target: object path of an instance, or the name of a class for a static method
+        :param arguments: input parameters by name; references as object paths, embedded instances as XML
+        :returns: an instance with ReturnValue and the output parameters as properties
+        :raises CimError: unknown method or parameter, wrong type, or what the method itself refuses
+        """
+        _, _, class_name, keys = parse_path(target)
+        definition = self.definition(class_name)
+        declared = definition.method(method)
+        with self._model.lock:
+            if not keys and not declared.static:
+                raise CimError(errors.INVALID_OBJECT_PATH, f"{class_name}.{method} needs an instance")
+            instance = self._store.at(target, self.name) if keys else None
+            inputs = self._inputs(definition, declared, arguments)
+            outputs = providers.function_for(definition, declared)(self._model, instance, **inputs)
+        return _outputs(definition, declared, outputs)
+
+    def subscribe(self, query: str, deliver: Callable) -> events.Subscription:
+        """Run an event query; see events.Subscription."""
+        return self._model.subscribe(self.name, query, deliver)
+
+    def _seen(self, instance):
+        return providers.computed(self._model, instance)
+
+    def _inputs(self, definition, method, arguments):
+        declared = {parameter.name.lower(): parameter for parameter in method.inputs()}
+        unknown = [name for name in arguments if name.lower() not in declared]
+        if unknown:
+            raise CimError(
+                errors.INVALID_METHOD_PARAMETERS,
+                f"{definition.name}.{method.name} has no input parameter {', '.join(unknown)}",
+            )
+        given = {name.lower(): value for name, value in arguments.items()}
+        inputs = {}
+        for folded, parameter in declared.items():
+            value = checked(
+                parameter.type, given.get(folded), f"{definition.name}.{method.name} {parameter.name}"
+            )
+            if value is not None and parameter.type.startswith("reference"):
+                single = parameter.type == "reference"
+                value = (
+                    self._store.at(value, self.name)
+                    if single
+                    else [self._store.at(path, self.name) for path in value]
+                )
+            inputs[parameter.name] = value
+        return inputs
+
+
+def _outputs(definition, method, outputs):
+    declared = [Property("ReturnValue", method.return_type)]
+    declared += [Property(parameter.name, parameter.type) for parameter in method.outputs()]
+    parameters = ClassDefinition("__PARAMETERS", definition.namespace, definition.server, None, declared)
+    return Instance(parameters, {"ReturnValue": 0, **outputs})

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Virtual switches, the adapters and connections of machines, and the features of a connection's port."""
+
+import re
+import uuid
+
+from lab.hyperv_model import embedded, storage
+from lab.hyperv_model.errors import CimError
+from lab.hyperv_model.jobs import INVALID_PARAMETER, V2, JobFailure
+from lab.hyperv_model.providers import provides
+
+ADAPTER = "Microsoft:Hyper-V:Synthetic Ethernet Port"
+CONNECTION = "Microsoft:Hyper-V:Ethernet Connection"
+ADAPTERS_PER_MACHINE = 8  # documented for synthetic adapters
+SERVICE = "Msvm_VirtualSystemManagementService"
+
+# class → values of a port that nobody configured; documented, less what no client here reads.
+FEATURES = {
+    "Msvm_EthernetSwitchPortVlanSettingData": {"OperationMode": 1, "AccessVlanId": 0, "NativeVlanId": 0},
+    "Msvm_EthernetSwitchPortSecuritySettingData": {
+        "AllowMacSpoofing": False,
+        "EnableDhcpGuard": False,
+        "EnableRouterGuard": False,
+        "VirtualSubnetId": 0,
+    },
+    "Msvm_EthernetSwitchPortOffloadSettingData": {
+        "VMQOffloadWeight": 100,
+        "IOVOffloadWeight": 0,
+        "IOVQueuePairsRequested": 1,
+        "IPSecOffloadLimit": 512,
+    },
+    "Msvm_EthernetSwitchPortProfileSettingData": {},
+    "Msvm_EthernetSwitchPortBandwidthSettingData": {
+        "Limit": 0,
+        "Reservation": 0,
+        "BurstLimit": 0,
+        "BurstSize": 0,
+    },
+}
+OFFLOAD = "Msvm_EthernetSwitchPortOffloadSettingData"
+
+
+def install(model):
+    for switch in model.facts.switches:
+        _add_switch(model, switch, model.facts.adapter)
+    for class_name, values in FEATURES.items():
+        feature = _feature_id(class_name)
+        model.store.add(
+            V2,
+            class_name,
+            InstanceID=f"Microsoft:Definition\\{feature}\\Default",
+            ElementName=class_name.removeprefix("Msvm_EthernetSwitchPort"),
+            **values,
+        )
+
+
+def _add_switch(model, name, adapter):
+    """An external switch: connected through two LAN endpoints to a network card of the host (documented)."""
+    guid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.{model.name}")).upper()
+    add = model.store.add
+    add(
+        V2,
+        "Msvm_VirtualEthernetSwitch",
+        CreationClassName="Msvm_VirtualEthernetSwitch",
+        Name=guid,
+        ElementName=name,
+        Caption="Virtual Switch",
+        Description="Microsoft Virtual Switch (simulated)",
+        EnabledState=5,
+        HealthState=5,
+    )
+    add(
+        V2,
+        "Msvm_VirtualEthernetSwitchSettingData",
+        InstanceID=f"Microsoft:{guid}",
+        ElementName=name,
+        VirtualSystemIdentifier=guid,
+        VirtualSystemType="Microsoft:Hyper-V:Switch",
+        IOVPreferred=False,
+    )
+    add(
+        V2,
+        "Msvm_EthernetSwitchHardwareOffloadData",
+        SystemCreationClassName="Msvm_VirtualEthernetSwitch",
+        SystemName=guid,
+        CreationClassName="Msvm_EthernetSwitchHardwareOffloadData",
+        DeviceID=f"Microsoft:{guid}",
+        VmqCapacity=16,
+        VmqUsage=0,
+        IovVfCapacity=0,
+        IovVfUsage=0,
+        IovQueuePairCapacity=0,
+        IovQueuePairUsage=0,
+        IPsecSACapacity=0,
+        IPsecSAUsage=0,
+    )
+    port = add(
+        V2,
+        "Msvm_ExternalEthernetPort",
+        SystemCreationClassName="Msvm_ComputerSystem",
+        SystemName=model.name,
+        CreationClassName="Msvm_ExternalEthernetPort",
+        DeviceID=f"Microsoft:{guid}:{adapter}",
+        ElementName=adapter,
+        Name=adapter,
+        IsBound=True,
+        EnabledState=2,
+        PermanentAddress="00155D000001",
+    )
+    outer, inner = (
+        add(
+            V2,
+            "Msvm_LANEndpoint",
+            SystemCreationClassName=system_class,
+            SystemName=system,
+            CreationClassName="Msvm_LANEndpoint",
+            Name=f"Microsoft:{guid}:{side}",
+            EnabledState=2,
+            Connected=True,
+        )
+        for side, system_class, system in (
+            ("external", "Msvm_ComputerSystem", model.name),
+            ("switch", "Msvm_VirtualEthernetSwitch", guid),
+        )
+    )
+    add(V2, "Msvm_EthernetDeviceSAPImplementation", Antecedent=port.path, Dependent=outer.path)
+    add(V2, "Msvm_ActiveConnection", Antecedent=inner.path, Dependent=outer.path)
+
+
+def add_adapter(model, machine, wanted):
+    if len(machine.of(wanted.class_name)) >= ADAPTERS_PER_MACHINE:
+        raise storage.failure(machine, wanted, f"it has {ADAPTERS_PER_MACHINE} already")
+    address = re.sub(r"[-:]", "", wanted["Address"] or "").upper()
+    if wanted["StaticMacAddress"]:
+        if not re.fullmatch(r"[0-9A-F]{12}", address):
+            raise storage.failure(
+                machine, wanted, f"the MAC address is {wanted['Address']}, expected 12 hex digits"
+            )
+    else:
+        # Hyper-V's own range (documented); it assigns the address when the machine starts first.
+        address = f"00155D{uuid.uuid4().hex[:6]}".upper()
+    wanted["Address"] = address
+    adapter = machine.add(storage.named(machine, wanted, storage.new_device()))
+    if machine.generation == 2:
+        storage.add_boot_source(model, machine, adapter)
+    return adapter
+
+
+def add_connection(model, machine, wanted):
+    adapter = storage.parent(model, machine, wanted, "Msvm_SyntheticEthernetPortSettingData", (ADAPTER,))
+    if storage.children(machine, adapter):
+        raise storage.failure(machine, wanted, "the adapter has a connection already")
+    check_connection(model, machine, wanted)
+    wanted.update(Parent=adapter.path, EnabledState=wanted["EnabledState"] or 2)
+    connection = machine.add(storage.named(machine, wanted, adapter["InstanceID"].partition("\\")[2] + "\\C"))
+    model.store.add(
+        V2,
+        OFFLOAD,
+        InstanceID=f"{connection['InstanceID']}\\{_feature_id(OFFLOAD)}",
+        ElementName="Offload",
+        **FEATURES[OFFLOAD],
+    )
+    return connection
+
+
+def check_connection(model, machine, connection):
+    """Refuse a connection to a switch that is not there; none at all is a connection that is not made."""
+    for path in filter(None, connection["HostResource"] or ()):
+        try:
+            switch = model.store.at(path, V2)
+        except CimError as error:
+            raise storage.failure(machine, connection, f"no virtual switch: {error.message}") from None
+        if switch.class_name != "Msvm_VirtualEthernetSwitch":
+            raise storage.failure(machine, connection, f"{path} is not a virtual switch")
+
+
+@provides(f"{SERVICE}.AddFeatureSettings")
+def add_feature_settings(model, service, AffectedConfiguration, FeatureSettings):
+    """A feature is one per port and class (inferred for those of FEATURES)."""
+    wanted = _features(model, FeatureSettings)
+
+    def work():
+        added = []
+        for feature in wanted:
+            feature["InstanceID"] = (
+                f"{AffectedConfiguration['InstanceID']}\\{_feature_id(feature.class_name)}"
+            )
+            if model.store.of(V2, feature.class_name, InstanceID=feature["InstanceID"]):
+                raise JobFailure(
+                    f"The port '{AffectedConfiguration['ElementName']}' has a {feature.class_name} already.",
+                    INVALID_PARAMETER,
+                )
+            added.append(model.store.insert(feature).path)
+        return {"ResultingFeatureSettings": added}
+
+    return model.jobs.run(f"{SERVICE}.AddFeatureSettings", [AffectedConfiguration], work)
+
+
+@provides(f"{SERVICE}.ModifyFeatureSettings")
+def modify_feature_settings(model, service, FeatureSettings):
+    wanted = _features(model, FeatureSettings)
+    current = [model.store.find(V2, item.class_name, {"InstanceID": item["InstanceID"]}) for item in wanted]
+
+    def work():
+        for item, feature in zip(wanted, current, strict=True):
+            feature.update(**{name: value for name, value in item.values.items() if value is not None})
+        return {"ResultingFeatureSettings": [feature.path for feature in current]}
+
+    return model.jobs.run(f"{SERVICE}.ModifyFeatureSettings", current, work)
+
+
+@provides(f"{SERVICE}.RemoveFeatureSettings")
+def remove_feature_settings(model, service, FeatureSettings):
+    def work():
+        for feature in FeatureSettings or []:
+            model.store.remove(feature)
+
+    return model.jobs.run(f"{SERVICE}.RemoveFeatureSettings", [], work)
+
+
+def remove_features(model, connection):
+    prefix = connection["InstanceID"] + "\\"
+    for feature in model.store.of(V2, "Msvm_FeatureSettingData"):
+        if feature["InstanceID"].startswith(prefix):
+            model.store.remove(feature)
+
+
+def _features(model, texts):
+    return [
+        embedded.read(text, model.store, V2, "Msvm_EthernetSwitchPortFeatureSettingData")
+        for text in texts or []
+    ]
+
+
+def _feature_id(class_name):
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, class_name)).upper()

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting, stopping, pausing and saving virtual machines; the guest's shutdown service."""
+
+import time
+
+from lab.hyperv_model import errors, host, storage
+from lab.hyperv_model.cim import timestamp
+from lab.hyperv_model.errors import CimError
+from lab.hyperv_model.jobs import FAILED, INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
+from lab.hyperv_model.providers import computes, provides
+from lab.hyperv_model.serial_port import SerialPort
+from lab.hyperv_model.states import (
+    ENABLE,
+    OFF,
+    PAUSED,
+    REQUESTS,
+    RUNNING,
+    SAVED,
+    SHUTTING_DOWN,
+    TITLES,
+    TRANSITIONS,
+)
+from lab.hyperv_model.virtual_system import machine_of
+
+REQUEST_STATE_CHANGE = "Msvm_ComputerSystem.RequestStateChange"
+NOT_REQUESTED = 12  # RequestedState while nothing is under way (documented: Not Applicable)
+
+
+class Run:
+    """What runs of a machine from power on to power off: its clock, its guest, its serial ports."""
+
+    def __init__(self, model, machine):
+        self._model = model
+        self._machine = machine
+        self._on_time = 0.0
+        self._since = None
+        self.ports = []
+        self.restart()
+
+    def restart(self):
+        """Power on, or reset: clock and guest begin anew."""
+        self._end_ports()
+        self._on_time, self._since = 0.0, time.monotonic()
+        self.plug_ports()
+
+    def plug_ports(self):
+        """Give the serial ports their other ends; again, whenever a port's connection changes."""
+        self._end_ports()
+        if self._model.run_folder is None:
+            return
+        for number, port in enumerate(self._machine.of("Msvm_SerialPortSettingData")):
+            for pipe in filter(None, port["Connection"] or ()):
+                guest = self._guest_lines if number == 0 else lambda: iter(())
+                self.ports.append(SerialPort(self._model.run_folder / "pipes", pipe, guest))
+
+    def _guest_lines(self):
+        return self._model.facts.guest.console(self._machine.name, storage.disk_paths(self._machine))
+
+    @property
+    def on_time(self):
+        """Seconds it ran for, without those it was paused (documented for OnTimeInMilliseconds)."""
+        return self._on_time + (time.monotonic() - self._since if self._since else 0)
+
+    @property
+    def guest_answers(self):
+        """Whether a guest would answer by now: there is a disk, and its boot takes a while."""
+        return (
+            bool(storage.disk_paths(self._machine)) and self.on_time >= self._model.facts.guest.boot_seconds
+        )
+
+    def pause(self):
+        self._on_time, self._since = self.on_time, None
+        for port in self.ports:
+            port.pause()
+
+    def resume(self):
+        self._since = time.monotonic()
+        for port in self.ports:
+            port.resume()
+
+    def end(self):
+        self._end_ports()
+
+    def _end_ports(self):
+        for port in self.ports:
+            port.close()
+        self.ports = []
+
+
+def install(model):
+    """Nothing is there before the first machine."""
+
+
+@provides(REQUEST_STATE_CHANGE)
+def request_state_change(model, system, RequestedState, TimeoutPeriod):
+    if RequestedState not in REQUESTS:
+        return {"ReturnValue": INVALID_PARAMETER}
+    machine = machine_of(model, system)
+    before = machine.state
+    transition = TRANSITIONS.get((before, RequestedState))
+    if transition is None:
+        return {"ReturnValue": INVALID_STATE}
+    machine.state = transition.through
+    machine.system["RequestedState"] = RequestedState
+
+    def settle(state):
+        # A machine that was forced off meanwhile stays off.
+        if machine.state == transition.through:
+            machine.state = state
+        machine.system["RequestedState"] = NOT_REQUESTED
+
+    def work():
+        if machine.state != transition.through:
+            raise JobFailure(
+                f"'{machine.name}' failed to change state: it is {TITLES[machine.state]}, "
+                f"expected {TITLES[transition.through]}.",
+                INVALID_STATE,
+            )
+        try:
+            _effects(model, machine, before, RequestedState, transition.to)
+        except JobFailure:
+            settle(before)
+            raise
+        settle(transition.to)
+
+    return model.jobs.run(REQUEST_STATE_CHANGE, [machine.system], work, cancel=lambda: settle(before))
+
+
+def _effects(model, machine, before, request, after):
+    if after == OFF:
+        power_off(model, machine)
+    elif after == SAVED:
+        machine.run.pause()
+        _set_guest_service(model, machine, present=False)
+        machine.settings["IsSaved"] = True
+    elif after == PAUSED:
+        machine.run.pause()
+    elif before == OFF:
+        _admit(model, machine)
+        machine.run = Run(model, machine)
+        _set_guest_service(model, machine, present=True)
+    elif before == SAVED:
+        _admit(model, machine)
+        machine.settings["IsSaved"] = False
+        machine.run.resume()
+        _set_guest_service(model, machine, present=True)
+    elif request == ENABLE:
+        machine.run.resume()
+    else:
+        machine.run.restart()
+
+
+def power_off(model, machine):
+    machine.unplug()
+    machine.settings["IsSaved"] = False
+    _set_guest_service(model, machine, present=False)
+
+
+def _admit(model, machine):
+    """Refuse to start what the host cannot run."""
+    prefix = f"'{machine.name}' failed to start."
+    memory = machine.of("Msvm_MemorySettingData")[0]["VirtualQuantity"]
+    free = model.facts.free_memory_mb(model, without=machine)
+    if memory > free:
+        raise JobFailure(
+            f"{prefix} Not enough memory in the system to start the virtual machine {machine.name} with "
+            f"ram size {memory} megabytes: {free} are free. ('0x8007000E')",
+            FAILED,
+        )
+    processors = machine.of("Msvm_ProcessorSettingData")[0]["VirtualQuantity"]
+    if processors > model.facts.logical_processors:
+        raise JobFailure(
+            f"{prefix} It has {processors} virtual processors, the host {model.facts.logical_processors} "
+            "logical ones.",
+            FAILED,
+        )
+    storage.open_disks(model, machine, prefix)
+
+
+def _set_guest_service(model, machine, present):
+    """The shutdown component is there while the machine runs (inferred: os-win takes its absence for 'is
+    off').
+    """
+    found = model.store.of(V2, "Msvm_ShutdownComponent", SystemName=machine.guid)
+    for component in found:
+        model.store.remove(component)
+    if present:
+        model.store.add(
+            V2,
+            "Msvm_ShutdownComponent",
+            SystemCreationClassName="Msvm_ComputerSystem",
+            SystemName=machine.guid,
+            CreationClassName="Msvm_ShutdownComponent",
+            DeviceID=f"Microsoft:{machine.guid}\\Shutdown",
+            ElementName="Shutdown",
+            EnabledState=2,
+            TimeOfLastStateChange=timestamp(),
+        )
+
+
+@provides("Msvm_ShutdownComponent.InitiateShutdown")
+def initiate_shutdown(model, component, Force, Reason):
+    """A guest that does not answer makes the call itself fail (inferred from os-win's comment on booting
+    guests).
+    """
+    machine = model.machines[component["SystemName"]]
+    if machine.state != RUNNING:
+        return {"ReturnValue": INVALID_STATE}
+    if not machine.run.guest_answers:
+        raise CimError(
+            errors.DEVICE_NOT_READY, f"The device is not ready: the guest of {machine.name} does not answer"
+        )
+    machine.state = SHUTTING_DOWN
+
+    def off():
+        if machine.state == SHUTTING_DOWN:
+            power_off(model, machine)
+            machine.state = OFF
+
+    model.jobs.after(model.facts.guest.shutdown_seconds, off)
+    return {}
+
+
+@computes("Msvm_ComputerSystem")
+def on_time(model, system):
+    machine = model.machines.get(system["Name"])
+    if machine:
+        system["OnTimeInMilliseconds"] = int(machine.run.on_time * 1000) if machine.run else 0
+        system["ProcessID"] = 4000 + list(model.machines).index(machine.guid) if machine.is_active else None
+    else:
+        system["OnTimeInMilliseconds"] = int(host.uptime(model) * 1000)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the families of classes say what they do: methods, and values that are made when they are asked
+for.
+"""
+
+from lab.hyperv_model import errors
+from lab.hyperv_model.errors import CimError
+
+_METHODS = {}
+_COMPUTED = {}
+
+
+def provides(method):
+    """Register the function for ``Class.Method``: called as function(model, target, **inputs).
+
+    Inputs come checked, references as Instances; it returns a dict of outputs, where ReturnValue is 0 and
+    everything else is null unless given.
+    """
+
+    def register(function):
+        _METHODS[method.lower()] = function
+        return function
+
+    return register
+
+
+def computes(class_name):
+    """Register a function(model, instance) that fills in values of an instance about to be handed out."""
+
+    def register(function):
+        _COMPUTED[class_name.lower()] = function
+        return function
+
+    return register
+
+
+def function_for(definition, method):
+    """The registered function for a method of a class.
+
+    :raises CimError: the class has the method, the model does not implement it
+    """
+    for name in definition.derivation:
+        if found := _METHODS.get(f"{name}.{method.name}".lower()):
+            return found
+    raise CimError(errors.METHOD_NOT_IMPLEMENTED, f"{definition.name}.{method.name} is not simulated")
+
+
+def computed(model, instance):
+    """A copy of the instance as a client sees it now."""
+    copy = instance.copy()
+    if fill := _COMPUTED.get(instance.class_name.lower()):
+        fill(model, copy)
+    return copy

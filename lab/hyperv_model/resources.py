@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Adding, changing and removing what virtual machines are made of (…ResourceSettings)."""
+
+import typing
+import uuid
+from collections.abc import Callable
+
+from lab.hyperv_model import embedded, networking, storage
+from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
+from lab.hyperv_model.providers import provides
+from lab.hyperv_model.states import TITLES
+from lab.hyperv_model.virtual_system import SERVICE, machine_of
+
+SERIAL_PORT = "Microsoft:Hyper-V:Serial Port"
+
+
+class Kind(typing.NamedTuple):
+    """A kind of resource.
+
+    :ivar class_name: class of its setting data
+    :ivar resource_type: its CIM ResourceType
+    :ivar add: function(model, machine, wanted) that adds one; None: machines come with it
+    :ivar hot: generations that add and remove it while the machine runs
+    :ivar changeable: properties that can be changed, and those among them (``live``) that change while it
+        runs
+    """
+
+    class_name: str
+    resource_type: int
+    add: Callable | None = None
+    hot: tuple = ()
+    changeable: frozenset = frozenset()
+    live: frozenset = frozenset()
+    evidence: str = "inferred"
+
+
+_PROCESSOR = frozenset(
+    {
+        "VirtualQuantity",
+        "Reservation",
+        "Limit",
+        "Weight",
+        "LimitProcessorFeatures",
+        "LimitCPUID",
+        "MaxProcessorsPerNumaNode",
+        "MaxNumaNodesPerSocket",
+        "ExposeVirtualizationExtensions",
+    }
+)
+_MEMORY = frozenset(
+    {
+        "VirtualQuantity",
+        "Reservation",
+        "Limit",
+        "Weight",
+        "DynamicMemoryEnabled",
+        "TargetMemoryBuffer",
+        "MaxMemoryBlocksPerNumaNode",
+    }
+)
+
+# By ResourceSubType. What is hot and live is documented for SCSI disks, network adapters (generation 2) and
+# memory, and inferred for the rest.
+KINDS = {
+    "Microsoft:Hyper-V:Processor": Kind(
+        "Msvm_ProcessorSettingData", 3, changeable=_PROCESSOR, live=frozenset({"Limit", "Weight"})
+    ),
+    "Microsoft:Hyper-V:Memory": Kind(
+        "Msvm_MemorySettingData", 4, changeable=_MEMORY, live=_MEMORY - {"DynamicMemoryEnabled"}
+    ),
+    storage.IDE: Kind(storage.RASD, 5),
+    storage.SCSI: Kind(storage.RASD, 6, storage.add_controller),
+    storage.DISK_DRIVE: Kind(storage.RASD, 17, storage.add_drive, hot=(1, 2)),
+    storage.DVD_DRIVE: Kind(storage.RASD, 16, storage.add_drive, hot=(2,)),
+    storage.HARD_DISK: Kind(
+        storage.SASD,
+        31,
+        storage.add_disk,
+        hot=(1, 2),
+        changeable=frozenset({"HostResource", "IOPSLimit", "IOPSReservation"}),
+        live=frozenset({"IOPSLimit", "IOPSReservation"}),
+    ),
+    storage.DVD_DISK: Kind(
+        storage.SASD,
+        31,
+        storage.add_disk,
+        hot=(1, 2),
+        changeable=frozenset({"HostResource"}),
+        live=frozenset({"HostResource"}),
+    ),
+    networking.ADAPTER: Kind(
+        "Msvm_SyntheticEthernetPortSettingData",
+        10,
+        networking.add_adapter,
+        hot=(2,),
+        changeable=frozenset({"ElementName", "Address", "StaticMacAddress", "DeviceNamingEnabled"}),
+        live=frozenset({"ElementName"}),
+    ),
+    networking.CONNECTION: Kind(
+        "Msvm_EthernetPortAllocationSettingData",
+        33,
+        networking.add_connection,
+        hot=(1, 2),
+        changeable=frozenset({"HostResource", "EnabledState", "ElementName"}),
+        live=frozenset({"HostResource", "EnabledState", "ElementName"}),
+    ),
+    SERIAL_PORT: Kind(
+        "Msvm_SerialPortSettingData",
+        21,
+        changeable=frozenset({"Connection", "DebuggerMode"}),
+        live=frozenset({"Connection"}),
+    ),
+}
+
+
+def install(model):
+    """The templates that clients copy: the instances whose InstanceID ends in ``\\Default``."""
+    for sub_type, kind in KINDS.items():
+        if kind.add:
+            pool = str(uuid.uuid5(uuid.NAMESPACE_OID, sub_type)).upper()
+            model.store.add(
+                V2,
+                kind.class_name,
+                InstanceID=f"Microsoft:Definition\\{pool}\\Default",
+                ResourceType=kind.resource_type,
+                ResourceSubType=sub_type,
+                VirtualQuantity=1,
+                Reservation=1,
+                Limit=1,
+                Weight=0,
+                ConsumerVisibility=3,
+                PoolID="",
+                ElementName=sub_type.rpartition(":")[2],
+                VirtualQuantityUnits="count",
+                AllocationUnits="count",
+                HostResource=[],
+                Connection=[],
+            )
+
+
+def equip(model, machine):
+    """Give a new machine what it comes with (documented: memory, processor, controllers, ports)."""
+
+    def add(sub_type, device, **values):
+        kind = KINDS[sub_type]
+        machine.add(
+            model.store.build(
+                V2,
+                kind.class_name,
+                InstanceID=f"Microsoft:{machine.guid}\\{device}",
+                ResourceType=kind.resource_type,
+                ResourceSubType=sub_type,
+                ConsumerVisibility=3,
+                **values,
+            )
+        )
+
+    add(
+        "Microsoft:Hyper-V:Memory",
+        "4764334d-e001-4176-82ee-5594ec9b530e",
+        ElementName="Memory",
+        VirtualQuantity=1024,
+        Reservation=512,
+        Limit=1048576,
+        Weight=5000,
+        DynamicMemoryEnabled=False,
+        TargetMemoryBuffer=20,
+        AllocationUnits="byte * 2^20",
+        VirtualQuantityUnits="byte * 2^20",
+        MaxMemoryBlocksPerNumaNode=model.facts.memory_mb // model.facts.numa_nodes,
+    )
+    add(
+        "Microsoft:Hyper-V:Processor",
+        "b637f346-6a0e-4dec-af52-bd70cb80a21d\\0",
+        ElementName="Processor",
+        VirtualQuantity=1,
+        Reservation=0,
+        Limit=100000,
+        Weight=100,
+        LimitProcessorFeatures=False,
+        LimitCPUID=False,
+        ExposeVirtualizationExtensions=False,
+        MaxNumaNodesPerSocket=1,
+        VirtualQuantityUnits="count",
+        AllocationUnits="percent / 1000",
+        MaxProcessorsPerNumaNode=model.facts.logical_processors,
+    )
+    for number in (0, 1):
+        if machine.generation == 1:
+            add(
+                storage.IDE,
+                f"83F8638B-8DCA-4152-9EDA-2CA8B33039B4\\{number}",
+                Address=str(number),
+                ElementName=f"IDE Controller {number}",
+            )
+        add(
+            SERIAL_PORT,
+            f"8e3a359f-559a-4b6a-98a9-1690a6100ed7\\{number}",
+            Connection=[""],
+            ElementName=f"COM {number + 1}",
+        )
+
+
+@provides(f"{SERVICE}.AddResourceSettings")
+def add_resource_settings(model, service, AffectedConfiguration, ResourceSettings):
+    """AffectedConfiguration may be the machine itself as well as its settings (inferred: os-win passes
+    both).
+    """
+    machine = machine_of(model, AffectedConfiguration)
+    wanted = [
+        embedded.read(text, model.store, V2, "CIM_ResourceAllocationSettingData")
+        for text in ResourceSettings or []
+    ]
+
+    def work():
+        return {"ResultingResourceSettings": [_add(model, machine, item).path for item in wanted]}
+
+    return model.jobs.run(f"{SERVICE}.AddResourceSettings", [machine.system], work)
+
+
+def _add(model, machine, wanted):
+    kind = KINDS.get(wanted["ResourceSubType"])
+    if kind is None or kind.add is None or wanted.class_name != kind.class_name:
+        raise storage.failure(
+            machine,
+            wanted,
+            f"a {wanted.class_name} with ResourceSubType "
+            f"{wanted['ResourceSubType'] or 'missing'} cannot be added",
+        )
+    _check_hot(machine, wanted, kind)
+    return kind.add(model, machine, wanted)
+
+
+@provides(f"{SERVICE}.ModifyResourceSettings")
+def modify_resource_settings(model, service, ResourceSettings):
+    wanted = [
+        embedded.read(text, model.store, V2, "CIM_ResourceAllocationSettingData")
+        for text in ResourceSettings or []
+    ]
+    current = [model.store.find(V2, item.class_name, {"InstanceID": item["InstanceID"]}) for item in wanted]
+
+    def work():
+        for item, part in zip(wanted, current, strict=True):
+            _modify(model, machine_of(model, part), part, item)
+        return {"ResultingResourceSettings": [part.path for part in current]}
+
+    affected = {machine.guid: machine.system for machine in (machine_of(model, part) for part in current)}
+    return model.jobs.run(f"{SERVICE}.ModifyResourceSettings", list(affected.values()), work)
+
+
+def _modify(model, machine, part, wanted):
+    kind = KINDS[part["ResourceSubType"]]
+    changes = {
+        name: value
+        for name, value in wanted.values.items()
+        if value is not None and value != part.values[name]
+    }
+    fixed = sorted(changes.keys() - kind.changeable)
+    if fixed:
+        raise storage.failure(machine, part, f"{', '.join(fixed)} cannot be changed")
+    cold = sorted(changes.keys() - kind.live)
+    if cold and machine.is_active:
+        raise storage.failure(
+            machine,
+            part,
+            f"{', '.join(cold)} cannot be changed: the machine is {TITLES[machine.state]}, needs Off",
+            INVALID_STATE,
+        )
+    changed = part.copy()
+    changed.update(**changes)
+    _check(model, machine, changed)
+    part.update(**changes)
+    if part["ResourceSubType"] == SERIAL_PORT and "Connection" in changes and machine.run:
+        machine.run.plug_ports()
+
+
+def _check(model, machine, part):
+    """Refuse values that make no sense together (documented: reservation ≤ quantity ≤ limit; serial ports
+    to pipes).
+    """
+    sub_type = part["ResourceSubType"]
+    if sub_type in storage.EXTENSIONS:
+        storage.check_file(model, machine, part)
+    elif sub_type == networking.CONNECTION:
+        networking.check_connection(model, machine, part)
+    elif sub_type == SERIAL_PORT:
+        networking_pipe(machine, part)
+    elif part.class_name == "Msvm_MemorySettingData":
+        if (
+            part["DynamicMemoryEnabled"]
+            and not part["Reservation"] <= part["VirtualQuantity"] <= part["Limit"]
+        ):
+            raise storage.failure(
+                machine,
+                part,
+                "memory must be minimum ≤ startup ≤ maximum, got "
+                f"{part['Reservation']}, {part['VirtualQuantity']}, {part['Limit']}",
+            )
+        if part["VirtualQuantity"] < 32 or part["VirtualQuantity"] % 2:
+            raise storage.failure(
+                machine, part, f"{part['VirtualQuantity']} MB of memory, expected an even number from 32"
+            )
+    elif part.class_name == "Msvm_ProcessorSettingData" and not 1 <= part["VirtualQuantity"] <= 240:
+        raise storage.failure(machine, part, f"{part['VirtualQuantity']} processors, expected 1 to 240")
+
+
+def networking_pipe(machine, port):
+    from lab.hyperv_model.serial_port import pipe_name
+
+    for pipe in port["Connection"]:
+        if pipe and not pipe_name(pipe):
+            raise storage.failure(machine, port, rf"Connection is {pipe}, expected \\.\pipe\NAME")
+
+
+@provides(f"{SERVICE}.RemoveResourceSettings")
+def remove_resource_settings(model, service, ResourceSettings):
+    def work():
+        for part in ResourceSettings or []:
+            _remove(model, machine_of(model, part), part)
+
+    affected = {
+        machine.guid: machine.system
+        for machine in (machine_of(model, part) for part in ResourceSettings or [])
+    }
+    return model.jobs.run(f"{SERVICE}.RemoveResourceSettings", list(affected.values()), work)
+
+
+def _remove(model, machine, part):
+    """What is in or on the removed device goes with it (guessed)."""
+    kind = KINDS[part["ResourceSubType"]]
+    if kind.add is None:
+        raise storage.failure(machine, part, "a machine cannot be without it", INVALID_PARAMETER)
+    _check_hot(machine, part, kind)
+    for child in storage.children(machine, part):
+        _remove(model, machine, child)
+    storage.remove_boot_source(model, machine, part)
+    networking.remove_features(model, part)
+    machine.discard(part)
+
+
+def _check_hot(machine, part, kind):
+    if not machine.is_active:
+        return
+    ide = any(
+        controller.path.lower() == (part["Parent"] or "").lower()
+        for controller in machine.of(storage.RASD, storage.IDE)
+    )
+    if machine.generation not in kind.hot or ide:
+        raise storage.failure(
+            machine,
+            part,
+            f"it cannot be added or removed while the machine is {TITLES[machine.state]}, needs Off",
+            INVALID_STATE,
+        )
+
+
+__all__ = ["JobFailure", "equip", "install"]

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+r"""The host's end of a virtual serial port: a named pipe.
+
+Convention between the model and the processes of the host: the pipe ``\\.\pipe\NAME`` is the Unix stream
+socket ``$WINDOWS_HOST_RUN/pipes/NAME``. The model listens there from the moment that the machine runs with
+this Connection until it is off; connecting is CreateFile, and when nobody listens (or the file is missing)
+the pipe does not exist (ERROR_FILE_NOT_FOUND). It takes one client at a time: another one's connection is
+closed at once (ERROR_PIPE_BUSY). What the client writes goes to the guest, which ignores it. The name's
+case matters less than it should: sockets are named as the Connection spells it.
+
+What the guest wrote while nobody was connected is kept up to the size of a pipe's buffer (guessed: 4096
+bytes, the newest); the rest is lost, as on hardware.
+"""
+
+import contextlib
+import os
+import pathlib
+import re
+import selectors
+import socket
+import threading
+import time
+
+BUFFER = 4096
+_PIPE = re.compile(r"\\\\\.\\pipe\\([^\\/:*?\"<>|]+)", re.I)
+
+
+def pipe_name(path):
+    """NAME of ``\\\\.\\pipe\\NAME``; None if the path is not that of a local named pipe."""
+    match = _PIPE.fullmatch(path)
+    return match and match[1]
+
+
+class SerialPort:
+    """Serves one port until close().
+
+    :param folder: where the sockets of pipes are
+    :param path: the Windows path of the pipe
+    :param lines: function that returns an iterator of (seconds to wait, line): what the guest writes
+    """
+
+    def __init__(self, folder: pathlib.Path, path: str, lines):
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+        # Through the folder's descriptor, because a socket's name may have 107 bytes only.
+        self._socket_path = f"/proc/self/fd/{self._folder}/{pipe_name(path)}"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._socket_path)
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(self._socket_path)
+        self._listener.listen(1)
+        self._wake, self._woken = socket.socketpair()
+        self._lines = lines()
+        self._client = None
+        self._pending = b""
+        self._paused = False
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name=f"serial {pipe_name(path)}", daemon=True)
+        self._thread.start()
+
+    def pause(self):
+        self._paused = True
+        self._wake.send(b".")
+
+    def resume(self):
+        self._paused = False
+        self._wake.send(b".")
+
+    def close(self):
+        """Take the pipe away; a client sees its end."""
+        self._closed = True
+        self._wake.send(b".")
+        self._thread.join()
+
+    def _serve(self):
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._listener, selectors.EVENT_READ, self._accept)
+            selector.register(self._woken, selectors.EVENT_READ, lambda _: self._woken.recv(64))
+            wait, line = next(self._lines, (None, None))
+            due = None if wait is None else time.monotonic() + wait
+            while not self._closed:
+                timeout = None if due is None or self._paused else max(0, due - time.monotonic())
+                for key, _ in selector.select(timeout):
+                    key.data(selector)
+                if due is not None and not self._paused and time.monotonic() >= due:
+                    self._write(f"{line}\r\n".encode(), selector)
+                    wait, line = next(self._lines, (None, None))
+                    due = None if wait is None else time.monotonic() + wait
+        os.unlink(self._socket_path)
+        os.close(self._folder)
+        for end in (self._listener, self._client, self._wake, self._woken):
+            if end:
+                end.close()
+
+    def _accept(self, selector):
+        client, _ = self._listener.accept()
+        if self._client:
+            client.close()
+            return
+        self._client = client
+        self._client.setblocking(False)
+        selector.register(client, selectors.EVENT_READ, self._read)
+        self._write(b"", selector)
+
+    def _read(self, selector):
+        try:
+            if self._client.recv(BUFFER):
+                return
+        except ConnectionResetError:
+            pass
+        self._drop(selector)
+
+    def _write(self, data, selector):
+        self._pending = (self._pending + data)[-BUFFER:]
+        if self._client and self._pending:
+            try:
+                self._pending = self._pending[self._client.send(self._pending) :]
+            except BlockingIOError:
+                pass  # its reader is slow: what does not fit into the buffer is lost
+            except (BrokenPipeError, ConnectionResetError):
+                self._drop(selector)
+
+    def _drop(self, selector):
+        selector.unregister(self._client)
+        self._client.close()
+        self._client = None

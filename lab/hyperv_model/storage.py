@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Controllers, drives and the virtual disks in them."""
+
+import ntpath
+import typing
+import uuid
+
+from lab.hyperv_model import disk_files
+from lab.hyperv_model.jobs import FAILED, INVALID_PARAMETER, V2, JobFailure
+
+RASD = "Msvm_ResourceAllocationSettingData"
+SASD = "Msvm_StorageAllocationSettingData"
+
+IDE = "Microsoft:Hyper-V:Emulated IDE Controller"
+SCSI = "Microsoft:Hyper-V:Synthetic SCSI Controller"
+DISK_DRIVE = "Microsoft:Hyper-V:Synthetic Disk Drive"
+DVD_DRIVE = "Microsoft:Hyper-V:Synthetic DVD Drive"
+HARD_DISK = "Microsoft:Hyper-V:Virtual Hard Disk"
+DVD_DISK = "Microsoft:Hyper-V:Virtual CD/DVD Disk"
+
+
+class Limits(typing.NamedTuple):
+    slots: int
+    per_machine: int
+    evidence: str
+
+
+CONTROLLERS = {IDE: Limits(2, 2, "documented"), SCSI: Limits(64, 4, "documented")}
+EXTENSIONS = {HARD_DISK: (".vhd", ".vhdx", ".avhd", ".avhdx", ".vhds"), DVD_DISK: (".iso",)}
+# Errors of the file system and of the virtual disk service, as the last words of ErrorDescription.
+FILE_NOT_FOUND = "The system cannot find the file specified. ('0x80070002')"
+IN_USE = "The process cannot access the file because it is being used by another process. ('0x80070020')"
+CORRUPT = "The file or directory is corrupted and unreadable. ('0x80070570')"
+
+
+def add_controller(model, machine, wanted):
+    present = machine.of(RASD, SCSI)
+    if len(present) >= CONTROLLERS[SCSI].per_machine:
+        raise failure(machine, wanted, f"it has {len(present)} already")
+    return machine.add(named(machine, wanted, f"{new_device()}\\0"))
+
+
+def add_drive(model, machine, wanted):
+    controller = parent(model, machine, wanted, RASD, tuple(CONTROLLERS))
+    slots = CONTROLLERS[controller["ResourceSubType"]].slots
+    slot = wanted["AddressOnParent"] or ""
+    if not slot.isdecimal() or int(slot) >= slots:
+        raise failure(machine, wanted, f"AddressOnParent is {slot or 'missing'}, expected 0 to {slots - 1}")
+    if any(drive["AddressOnParent"] == slot for drive in children(machine, controller)):
+        raise failure(machine, wanted, f"slot {slot} of the controller is occupied")
+    if (
+        wanted["ResourceSubType"] == DVD_DRIVE
+        and controller["ResourceSubType"] == SCSI
+        and machine.generation == 1
+    ):
+        raise failure(machine, wanted, "generation 1 takes DVD drives on IDE controllers only")
+    device = controller["InstanceID"].partition("\\")[2]
+    wanted.update(Parent=controller.path)
+    drive = machine.add(named(machine, wanted, f"{device}\\{slot}\\D"))
+    if machine.generation == 2:
+        add_boot_source(model, machine, drive)
+    return drive
+
+
+def add_disk(model, machine, wanted):
+    drives = {HARD_DISK: (DISK_DRIVE,), DVD_DISK: (DVD_DRIVE,)}[wanted["ResourceSubType"]]
+    drive = parent(model, machine, wanted, RASD, drives)
+    if children(machine, drive):
+        raise failure(machine, wanted, "there is a disk in the drive already")
+    check_file(model, machine, wanted)
+    device = drive["InstanceID"].partition("\\")[2].removesuffix("D")
+    wanted.update(Parent=drive.path)
+    return machine.add(named(machine, wanted, f"{device}L"))
+
+
+def check_file(model, machine, disk):
+    """Refuse a disk whose file is missing or is not what it says it is."""
+    files = disk["HostResource"] or []
+    if len(files) != 1:
+        raise failure(machine, disk, f"HostResource names {len(files)} files, expected 1")
+    extension = ntpath.splitext(files[0])[1].lower()
+    if extension not in EXTENSIONS[disk["ResourceSubType"]]:
+        raise failure(
+            machine,
+            disk,
+            f"{files[0]} has the extension {extension or 'none'}, expected "
+            f"{' or '.join(EXTENSIONS[disk['ResourceSubType']])}",
+        )
+    if machine.generation == 2 and extension in (".vhd", ".avhd"):
+        raise failure(machine, disk, f"generation 2 does not support the VHD format: {files[0]}")
+    if not model.local_path(files[0]).is_file():
+        raise failure(machine, disk, f"{files[0]}: {FILE_NOT_FOUND}", FAILED)
+
+
+def disk_paths(machine):
+    """The files in its drives, hard disks first, in the order they were attached."""
+    return [
+        path
+        for sub_type in (HARD_DISK, DVD_DISK)
+        for disk in machine.of(SASD, sub_type)
+        for path in disk["HostResource"]
+    ]
+
+
+def open_disks(model, machine, prefix):
+    """Check, as starting a machine does, that its disks and all their parents can be opened.
+
+    Two running machines cannot write the same disk; a parent may be shared (documented).
+    """
+    taken = {
+        path.lower(): other.name
+        for other in model.machines.values()
+        if other is not machine and other.is_active
+        for disk in other.of(SASD, HARD_DISK)
+        for path in disk["HostResource"]
+    }
+    for disk in machine.of(SASD, HARD_DISK):
+        path = disk["HostResource"][0]
+        if path.lower() in taken:
+            raise JobFailure(f"{prefix} Attachment '{path}' is used by '{taken[path.lower()]}'. {IN_USE}")
+        for link in chain(model, path, prefix):
+            if link.lower() in taken:
+                raise JobFailure(
+                    f"{prefix} Attachment '{path}' needs '{link}', which '{taken[link.lower()]}' "
+                    f"writes. {IN_USE}"
+                )
+
+
+def chain(model, path, prefix):
+    """The parents of a virtual disk, the nearest first.
+
+    :raises JobFailure: one of them is missing, or not a virtual disk
+    """
+    links = []
+    while path:
+        try:
+            path = disk_files.parent_of(model.local_path(path), path)
+        except FileNotFoundError:
+            raise JobFailure(f"{prefix} Attachment '{path}' not found. {FILE_NOT_FOUND}") from None
+        except ValueError as error:
+            raise JobFailure(f"{prefix} Attachment '{path}': {error}. {CORRUPT}") from None
+        if path:
+            links.append(path)
+    return links
+
+
+def add_boot_source(model, machine, device):
+    source = model.store.add(
+        V2,
+        "Msvm_BootSourceSettingData",
+        InstanceID=f"{device['InstanceID']}\\BootSource",
+        BootSourceType=1,
+        ElementName=device["ElementName"],
+        BootSourceDescription="EFI device (simulated)",
+    )
+    model.store.add(V2, "Msvm_LogicalIdentity", SystemElement=device.path, SameElement=source.path)
+    machine.settings["BootSourceOrder"] = [*machine.settings["BootSourceOrder"], source.path]
+
+
+def remove_boot_source(model, machine, device):
+    for source in model.store.associators(device, "Msvm_LogicalIdentity"):
+        order = machine.settings["BootSourceOrder"]
+        machine.settings["BootSourceOrder"] = [path for path in order if path != source.path]
+        model.store.remove(source)
+
+
+def children(machine, part):
+    return [other for other in machine.parts.values() if (other["Parent"] or "").lower() == part.path.lower()]
+
+
+def parent(model, machine, wanted, class_name, sub_types):
+    """The resource that Parent names.
+
+    :raises JobFailure: Parent is missing, or no resource of this machine of one of the expected kinds
+    """
+    found = next(
+        (part for part in machine.of(class_name) if part.path.lower() == (wanted["Parent"] or "").lower()),
+        None,
+    )
+    if found is None or found["ResourceSubType"] not in sub_types:
+        kinds = " or ".join(sub_type.rpartition(":")[2] for sub_type in sub_types)
+        raise failure(
+            machine, wanted, f"Parent is {wanted['Parent'] or 'missing'}, expected a {kinds} of this machine"
+        )
+    return found
+
+
+def failure(machine, wanted, reason, code=INVALID_PARAMETER):
+    kind = (wanted["ResourceSubType"] or wanted.class_name).rpartition(":")[2]
+    return JobFailure(f"'{machine.name}' failed to add or modify device '{kind}'. {reason}", code)
+
+
+def new_device():
+    return str(uuid.uuid4()).upper()
+
+
+def named(machine, wanted, device):
+    """The wanted instance with the InstanceID of a device of this machine (pattern inferred)."""
+    wanted["InstanceID"] = f"Microsoft:{machine.guid}\\{device}"
+    return wanted

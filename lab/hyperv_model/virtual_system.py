@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Virtual machines: their definition and settings (Msvm_ComputerSystem, Msvm_VirtualSystemSettingData)."""
+
+import re
+import uuid
+
+from lab.hyperv_model import embedded, errors
+from lab.hyperv_model.cim import timestamp
+from lab.hyperv_model.errors import CimError
+from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
+from lab.hyperv_model.providers import provides
+from lab.hyperv_model.states import OFF, SAVED, TITLES
+
+SERVICE = "Msvm_VirtualSystemManagementService"
+REALIZED = "Microsoft:Hyper-V:System:Realized"
+GENERATIONS = {"Microsoft:Hyper-V:SubType:1": 1, "Microsoft:Hyper-V:SubType:2": 2}
+DEFAULT_ROOT = r"C:\ProgramData\Microsoft\Windows\Hyper-V"
+VM_VERSION = "10.0"  # what Windows Server 2022 gives new machines (documented)
+
+# Settings that ModifySystemSettings changes only while the machine is off or saved (inferred from what
+# Hyper-V Manager greys out); all others change at any time.
+OFFLINE_SETTINGS = {
+    "ConfigurationDataRoot",
+    "SuspendDataRoot",
+    "SwapFileDataRoot",
+    "VirtualNumaEnabled",
+    "SecureBootEnabled",
+    "SecureBootTemplateId",
+    "BootOrder",
+    "BIOSNumLock",
+    "ChassisAssetTag",
+    "Version",
+}
+FIXED_SETTINGS = {
+    "InstanceID",
+    "VirtualSystemIdentifier",
+    "ConfigurationID",
+    "VirtualSystemType",
+    "VirtualSystemSubType",
+    "CreationTime",
+    "ConfigurationFile",
+}
+
+_OWNER = re.compile(r"Microsoft:([0-9A-F-]{36})", re.I)
+
+
+class VirtualMachine:
+    """A machine's instances, and what of it runs.
+
+    :ivar system: its Msvm_ComputerSystem
+    :ivar settings: its Msvm_VirtualSystemSettingData
+    :ivar parts: its resources' setting data, by InstanceID
+    :ivar run: what runs while it is on (power.Run), or None
+    """
+
+    def __init__(self, model, system, settings):
+        self._model = model
+        self.system = system
+        self.settings = settings
+        self.parts = {}
+        self.run = None
+
+    @property
+    def guid(self):
+        return self.system["Name"]
+
+    @property
+    def name(self):
+        return self.settings["ElementName"]
+
+    @property
+    def generation(self):
+        return GENERATIONS[self.settings["VirtualSystemSubType"]]
+
+    @property
+    def state(self):
+        return self.system["EnabledState"]
+
+    @state.setter
+    def state(self, state):
+        self.system.update(EnabledState=state, TimeOfLastStateChange=timestamp())
+
+    @property
+    def is_active(self):
+        """Whether a worker process holds its disks and memory: neither off nor saved."""
+        return self.state not in (OFF, SAVED)
+
+    def of(self, class_name, sub_type=None):
+        """Its resources of a class, and of a ResourceSubType if given, in the order they were added."""
+        return [
+            part
+            for part in self.parts.values()
+            if part.definition.is_a(class_name) and sub_type in (None, part["ResourceSubType"])
+        ]
+
+    def add(self, part):
+        self._model.store.insert(part)
+        self.parts[part["InstanceID"]] = part
+        self._model.store.add(
+            V2,
+            "Msvm_VirtualSystemSettingDataComponent",
+            GroupComponent=self.settings.path,
+            PartComponent=part.path,
+        )
+        return part
+
+    def discard(self, part):
+        del self.parts[part["InstanceID"]]
+        self._model.store.remove(part)
+
+    def unplug(self):
+        """End what runs, as a power cut does."""
+        if self.run:
+            self.run.end()
+            self.run = None
+
+
+def machine_of(model, instance):
+    """The machine that a system, its settings or one of its resources belongs to.
+
+    :raises CimError: it belongs to none, as the host itself and templates do
+    """
+    owner = _OWNER.match(instance.values.get("InstanceID") or "")
+    name = owner[1] if owner else instance.values.get("Name") or ""
+    machine = model.machines.get(name.upper())
+    if machine is None:
+        raise CimError(errors.INVALID_PARAMETER, f"{instance.path} belongs to no virtual machine")
+    return machine
+
+
+def install(model):
+    model.store.add(
+        V2,
+        SERVICE,
+        SystemCreationClassName="Msvm_ComputerSystem",
+        SystemName=model.name,
+        CreationClassName=SERVICE,
+        Name="vmms",
+        ElementName="Hyper-V Virtual Machine Management",
+        EnabledState=2,
+        Started=True,
+        HealthState=5,
+    )
+
+
+@provides(f"{SERVICE}.DefineSystem")
+def define_system(model, service, SystemSettings, ResourceSettings, ReferenceConfiguration):
+    """Documented: what is left out gets defaults; memory, processor, controllers and ports come with it."""
+    if ReferenceConfiguration or ResourceSettings:
+        raise CimError(
+            errors.METHOD_NOT_IMPLEMENTED,
+            "DefineSystem with ResourceSettings or ReferenceConfiguration is not simulated",
+        )
+    wanted = embedded.read(SystemSettings, model.store, V2, "Msvm_VirtualSystemSettingData")
+    sub_type = wanted["VirtualSystemSubType"] or "Microsoft:Hyper-V:SubType:1"
+    if sub_type not in GENERATIONS or (wanted["SecureBootEnabled"] and GENERATIONS[sub_type] == 1):
+        return {"ReturnValue": INVALID_PARAMETER}
+    return model.jobs.run(f"{SERVICE}.DefineSystem", [], lambda: _define(model, wanted, sub_type))
+
+
+def _define(model, wanted, sub_type):
+    from lab.hyperv_model import resources  # resources needs this module
+
+    guid = str(uuid.uuid4()).upper()
+    now = timestamp()
+    root = wanted["ConfigurationDataRoot"] or DEFAULT_ROOT
+    generation = GENERATIONS[sub_type]
+    values = {
+        "Caption": "Virtual Machine Settings",
+        "Description": "Active settings for the virtual machine (simulated).",
+        "ElementName": "New Virtual Machine",
+        "AutomaticStartupAction": 2,
+        "AutomaticShutdownAction": 3,
+        "AutomaticRecoveryAction": 2,
+        "AutomaticStartupActionDelay": "00000000000000.000000:000",
+        "SnapshotDataRoot": root,
+        "SuspendDataRoot": root,
+        "SwapFileDataRoot": root,
+        "LogDataRoot": root,
+        "VirtualNumaEnabled": True,
+        "UserSnapshotType": 3,
+        "BootOrder": [1, 2, 3, 0],
+        "BootSourceOrder": [],
+        "SecureBootEnabled": generation == 2,
+        "AllowFullSCSICommandSet": False,
+        "BIOSNumLock": False,
+        "Notes": [],
+        **{
+            name: value
+            for name, value in wanted.values.items()
+            if value is not None and name not in FIXED_SETTINGS
+        },
+        "InstanceID": f"Microsoft:{guid}",
+        "VirtualSystemIdentifier": guid,
+        "ConfigurationID": guid,
+        "VirtualSystemType": REALIZED,
+        "VirtualSystemSubType": sub_type,
+        "CreationTime": now,
+        "Version": VM_VERSION,
+        "ConfigurationDataRoot": root,
+        "ConfigurationFile": rf"Virtual Machines\{guid}.vmcx",
+        "IsSaved": False,
+        "BIOSGUID": f"{{{guid}}}",
+        "Architecture": "x64",
+    }
+    system = model.store.add(
+        V2,
+        "Msvm_ComputerSystem",
+        CreationClassName="Msvm_ComputerSystem",
+        Name=guid,
+        Caption="Virtual Machine",
+        Description="Microsoft Virtual Computer System (simulated)",
+        ElementName=values["ElementName"],
+        InstallDate=now,
+        OperationalStatus=[2],
+        StatusDescriptions=["Operating normally"],
+        HealthState=5,
+        EnabledState=OFF,
+        RequestedState=12,
+        TimeOfLastStateChange=now,
+        TimeOfLastConfigurationChange=now,
+        OnTimeInMilliseconds=0,
+        NumberOfNumaNodes=1,
+        EnhancedSessionModeState=3,
+    )
+    settings = model.store.add(V2, "Msvm_VirtualSystemSettingData", **values)
+    model.store.add(V2, "Msvm_SettingsDefineState", ManagedElement=system.path, SettingData=settings.path)
+    model.store.add(
+        V2,
+        "Msvm_SecuritySettingData",
+        InstanceID=f"Microsoft:{guid}\\{uuid.uuid4()}".upper().replace("MICROSOFT", "Microsoft"),
+        ElementName="Security Settings",
+    )
+    machine = model.machines[guid] = VirtualMachine(model, system, settings)
+    resources.equip(model, machine)
+    return {"ResultingSystem": system.path}
+
+
+@provides(f"{SERVICE}.ModifySystemSettings")
+def modify_system_settings(model, service, SystemSettings):
+    wanted = embedded.read(SystemSettings, model.store, V2, "Msvm_VirtualSystemSettingData")
+    current = model.store.find(V2, "Msvm_VirtualSystemSettingData", {"InstanceID": wanted["InstanceID"]})
+    machine = machine_of(model, current)
+    changes = {
+        name: value
+        for name, value in wanted.values.items()
+        if value is not None and value != current.values[name]
+    }
+    method = f"{SERVICE}.ModifySystemSettings"
+    return model.jobs.run(method, [machine.system], lambda: _modify(model, machine, changes))
+
+
+def _modify(model, machine, changes):
+    fixed = sorted(FIXED_SETTINGS & changes.keys())
+    if fixed:
+        raise JobFailure(
+            f"'{machine.name}' failed to modify settings: {', '.join(fixed)} cannot be changed.",
+            INVALID_PARAMETER,
+        )
+    offline = sorted(OFFLINE_SETTINGS & changes.keys())
+    if offline and machine.state not in (OFF, SAVED):
+        raise JobFailure(
+            f"'{machine.name}' failed to modify settings. {', '.join(offline)} cannot be changed while the "
+            f"virtual machine is {TITLES[machine.state]}, needs Off.",
+            INVALID_STATE,
+        )
+    if "BootSourceOrder" in changes:
+        changes["BootSourceOrder"] = _boot_sources(machine, changes["BootSourceOrder"])
+    machine.settings.update(**changes)
+    if "ElementName" in changes:
+        machine.system["ElementName"] = changes["ElementName"]
+    machine.system["TimeOfLastConfigurationChange"] = timestamp()
+
+
+def _boot_sources(machine, wanted):
+    """The known boot sources in the wanted order; paths are compared regardless of case (os-win
+    upper-cases).
+    """
+    known = {path.upper(): path for path in machine.settings["BootSourceOrder"]}
+    if sorted(path.upper() for path in wanted) != sorted(known):
+        raise JobFailure(
+            f"'{machine.name}' failed to modify settings. BootSourceOrder must name each of its "
+            f"{len(known)} boot sources once.",
+            INVALID_PARAMETER,
+        )
+    return [known[path.upper()] for path in wanted]
+
+
+@provides(f"{SERVICE}.DestroySystem")
+def destroy_system(model, service, AffectedSystem):
+    """Documented: the files of its virtual disks stay."""
+    machine = machine_of(model, AffectedSystem)
+    if machine.state not in (OFF, SAVED):
+        return {"ReturnValue": INVALID_STATE}
+    return model.jobs.run(f"{SERVICE}.DestroySystem", [machine.system], lambda: _destroy(model, machine))
+
+
+def _destroy(model, machine):
+    if machine.is_active:
+        raise JobFailure(
+            f"'{machine.name}' cannot be deleted: it is {TITLES[machine.state]}, needs Off.", INVALID_STATE
+        )
+    del model.machines[machine.guid]
+    prefix = f"microsoft:{machine.guid}".lower()
+    for instance in model.store.of(V2, "CIM_SettingData"):
+        if (instance["InstanceID"] or "").lower().startswith(prefix):
+            model.store.remove(instance)
+    model.store.remove(machine.system)
