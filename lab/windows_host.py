@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+r"""One simulated Windows Hyper-V host: a process that owns its state and ends with all that runs on it.
+
+``python -m lab.windows_host --root DIR --address A --port 5986 --name NAME --image IMAGEDIR --tls DIR``
+
+DIR keeps the host (C/, registry.json, events.jsonl, logs/, run/) and, once it answers, the file ``ready``.
+The image's C/ shows in C:\ read-only. ``--tls`` holds server.pem, server.key and, in authorized/, the client
+certificates that log on the user of their UPN. SIGTERM ends the host.
+"""
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from lab import windows_shims, winrm_server
+from lab.hyperv_model import server as wmi_server
+from lab.hyperv_model.model import Model
+from lab.windows_sandbox.host import WindowsHost
+
+# sun_path of unix(7) holds 107 bytes; the longest socket is run/services.sock.
+LONGEST_ROOT = 107 - len("/run/services.sock")
+
+
+class HostError(Exception):
+    """A host that cannot be had; the message is one line for the user."""
+
+
+def parsed(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="windows_host", description="One simulated Windows Hyper-V host.")
+    parser.add_argument("--root", type=Path, required=True, help="folder of the host")
+    parser.add_argument("--address", required=True, help="address to answer at")
+    parser.add_argument("--port", type=int, default=5986, help="port of WinRM over HTTPS; 0 takes a free one")
+    parser.add_argument("--name", required=True, help="the host's name")
+    parser.add_argument("--image", type=Path, help=r"folder whose C/ shows in C:\ read-only")
+    parser.add_argument(
+        "--tls", type=Path, required=True, help="folder of server.pem, server.key and authorized/*.pem"
+    )
+    return parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace, stop: threading.Event) -> None:
+    """Be the host until `stop` is set; HostError says why it cannot be."""
+    root = options.root.resolve()
+    if len(str(root)) > LONGEST_ROOT:
+        raise HostError(f"the folder {root} is too long for Unix sockets: at most {LONGEST_ROOT} bytes")
+    for path in (options.tls / "server.pem", options.tls / "server.key"):
+        if not path.is_file():
+            raise HostError(f"{path} is missing: expected the certificate and key of the WinRM listener")
+    if options.image and not (options.image / "C").is_dir():
+        raise HostError(f"image {options.image} has no folder C")
+    ready = root / "ready"
+    ready.unlink(missing_ok=True)
+    image = options.image.resolve() if options.image else None
+    host = WindowsHost(root, options.address, options.name, image, windows_shims.mounts())
+    try:
+        _authorize(host, options.tls / "authorized")
+        context = winrm_server.server_context(options.tls / "server.pem", options.tls / "server.key")
+        model = Model(host.computer_name, host.filesystem.local, host.run_folder)
+        wmi = wmi_server.serve(model, host.run_folder / "wmi.sock")
+        host.boot(model, context)
+        winrm = winrm_server.Server(host, options.address, options.port, context)
+        winrm.start()
+        ready.write_text(f"{winrm.address}:{winrm.port}\n")
+        logging.info("%s answers at %s:%d", host.name, winrm.address, winrm.port)
+        stop.wait()
+        ready.unlink()
+        winrm.stop()
+        wmi.close()
+        model.close()
+    finally:
+        host.close()
+
+
+def _authorize(host: WindowsHost, folder: Path) -> None:
+    for path in sorted(folder.glob("*.pem")):
+        try:
+            host.certificates.add(path.read_text())
+        except ValueError as error:
+            raise HostError(f"{path}: {error}") from error
+
+
+def main() -> int:
+    """Run the host that the command line describes and return the exit code."""
+    options = parsed(sys.argv[1:])
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        run(options, stop)
+    except (HostError, OSError, ValueError) as error:
+        print(f"windows_host: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

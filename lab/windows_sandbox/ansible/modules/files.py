@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""win_file, win_stat, win_find, slurp."""
+
+import base64
+import fnmatch
+import hashlib
+import ntpath
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from lab.windows_sandbox.ansible.modules.call import ModuleCall, ModuleFailed
+from lab.windows_sandbox.session import Session
+
+# Owner of what an administrator makes (documented: default owner of objects created by administrators).
+_OWNER = r"BUILTIN\Administrators"
+
+_AGE = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SIZE = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def checksum(path: Path, algorithm: str = "sha1") -> str:
+    """Return a file's hash in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def remove(session: Session, path: str) -> None:
+    """Remove a file, a link, or a folder with all that is in it."""
+    local = session.writable(path, follow=False)
+    if local.is_dir() and not local.is_symlink():
+        shutil.rmtree(local)
+    else:
+        local.unlink()
+
+
+def win_file(call: ModuleCall) -> dict[str, Any]:
+    session, path, state = call.session, call["path"], call["state"]
+    if call["_original_basename"] is not None and session.is_directory(path):
+        path = ntpath.join(path, call["_original_basename"])
+    if state == "touch":
+        if not session.is_directory(ntpath.dirname(session.path(path))):
+            raise ModuleFailed(f"Could not find a part of the path '{session.path(path)}'.")
+        if not call.check_mode:
+            session.writable(path).touch()
+        return {"changed": True}
+    if os.path.lexists(session.local(path, follow=False)):
+        if state == "absent":
+            if not call.check_mode:
+                remove(session, path)
+            return {"changed": True}
+        if state in ("directory", "file") and session.is_directory(path) != (state == "directory"):
+            raise ModuleFailed(f"path {path} is not a {state}")
+        return {}
+    if state is None:
+        state = "file" if ntpath.basename(path.replace("/", "\\")) else "directory"
+    if state == "file":
+        raise ModuleFailed(f"path {path} will not be created")
+    if state == "absent":
+        return {}
+    if not call.check_mode:
+        make_directory(session, path)
+    return {"changed": True}
+
+
+def make_directory(session: Session, path: str) -> None:
+    """Make a folder and those above it, as New-Item does."""
+    try:
+        session.writable(path).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ModuleFailed(f"cannot make the folder {path}: a part of the path is a file") from None
+
+
+def facts(session: Session, path: str, *, follow: bool, algorithm: str | None) -> dict[str, Any]:
+    """Return what win_stat and win_find both say of a file or folder that exists; no checksum without an
+    algorithm.
+    """
+    local = session.local(path, follow=follow)
+    is_link = local.is_symlink()
+    target = session.local(path) if is_link else local
+    is_directory = target.is_dir()
+    stat = os.lstat(local)
+    attributes = ["Directory" if is_directory else "Archive", *(["ReparsePoint"] if is_link else [])]
+    result = {
+        "exists": True,
+        "attributes": ", ".join(attributes),
+        "isarchive": not is_directory,
+        "isdir": is_directory,
+        "ishidden": False,
+        "isjunction": False,
+        "islnk": is_link,
+        "isreadonly": False,
+        "isreg": not (is_directory or is_link),
+        "isshared": False,
+        "nlink": 1,
+        "hlnk_targets": [],
+        "creationtime": stat.st_ctime,
+        "lastaccesstime": stat.st_atime,
+        "lastwritetime": stat.st_mtime,
+        "filename": ntpath.basename(path),
+        "path": path,
+        "owner": _OWNER,
+    }
+    if is_link:
+        result["lnk_source"] = result["lnk_target"] = session.host.filesystem.windows(target)
+    if not is_directory:
+        result["extension"] = ntpath.splitext(path)[1]
+        result["size"] = target.stat().st_size
+        if algorithm:
+            result["checksum"] = checksum(target, algorithm)
+    return result
+
+
+def win_stat(call: ModuleCall) -> dict[str, Any]:
+    session, path = call.session, call["path"]
+    if not os.path.lexists(session.local(path, follow=call["follow"])):
+        return {"stat": {"exists": False}}
+    path = session.host.filesystem.windows(session.local(path, follow=call["follow"]))
+    stat = facts(
+        session,
+        path,
+        follow=call["follow"],
+        algorithm=call["checksum_algorithm"] if call["get_checksum"] else None,
+    )
+    if not call["get_size"]:
+        stat.pop("size", None)
+    elif stat["isdir"]:
+        below = (session.local(name, follow=False) for name in session.host.filesystem.tree(path))
+        stat["size"] = sum(
+            local.stat().st_size for local in below if local.is_file() and not local.is_symlink()
+        )
+    return {"stat": stat}
+
+
+def _amount(text: str, units: dict[str, int], what: str) -> int:
+    match = re.fullmatch(rf"(-?\d+)([{''.join(units)}])?", text)
+    if not match:
+        raise ModuleFailed(f"Invalid {what} pattern specified")
+    return int(match[1]) * units[match[2] or next(iter(units))]
+
+
+def win_find(call: ModuleCall) -> dict[str, Any]:
+    session = call.session
+    age = _amount(call["age"], _AGE, "age") if call["age"] is not None else None
+    size = _amount(call["size"], _SIZE, "size") if call["size"] is not None else None
+    stamp = {"mtime": "lastwritetime", "ctime": "creationtime", "atime": "lastaccesstime"}[call["age_stamp"]]
+    patterns = [
+        pattern if call["use_regex"] else fnmatch.translate(pattern) for pattern in call["patterns"] or [".*"]
+    ]
+    match = re.search if call["use_regex"] or not call["patterns"] else re.match
+    algorithm = call["checksum_algorithm"] if call["get_checksum"] else None
+    now, examined, found = time.time(), 0, {}
+    for root in call["paths"]:
+        root = session.path(root)
+        if not session.is_directory(root):
+            call.warn(
+                f"Argument path '{root}' "
+                + (
+                    "is a file not a directory, skipping"
+                    if session.exists(root)
+                    else "does not exist or is not accessible, skipping"
+                )
+            )
+            continue
+        for path in _below(session, root, call["depth"] if call["recurse"] else 1, call["follow"]):
+            examined += 1
+            if not any(match(pattern, ntpath.basename(path), re.IGNORECASE) for pattern in patterns):
+                continue
+            if session.is_directory(path) != (call["file_type"] == "directory"):
+                continue
+            entry = facts(session, path, follow=False, algorithm=None)
+            passed = now - entry[stamp]
+            if age is not None and not (passed >= age if age >= 0 else passed <= -age):
+                continue
+            if size is not None and not (entry["size"] >= size if size >= 0 else entry["size"] <= -size):
+                continue
+            found[path.lower()] = facts(session, path, follow=False, algorithm=algorithm)
+    files = [found[key] for key in sorted(found)]
+    return {"examined": examined, "matched": len(files), "files": files}
+
+
+def _below(session: Session, folder: str, depth: int | None, follow: bool):
+    for name in session.host.filesystem.children(folder):
+        path = ntpath.join(folder, name)
+        yield path
+        descend = session.is_directory(path) and (
+            follow or not session.local(path, follow=False).is_symlink()
+        )
+        if depth != 1 and descend:
+            yield from _below(session, path, depth and depth - 1, follow)
+
+
+def slurp(call: ModuleCall) -> dict[str, Any]:
+    if call.session.is_file(call["src"]):
+        return {
+            "content": base64.b64encode(call.session.local(call["src"]).read_bytes()).decode(),
+            "encoding": "base64",
+        }
+    raise ModuleFailed(
+        f"Path {call['src']} is " + ("a directory" if call.session.is_directory(call["src"]) else "not found")
+    )

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a PowerShell command line of Ansible's carries: bytes in, calls out.
+
+Read from the sources of ansible-core 2.18 (executor/powershell, plugins/shell/powershell.py). From 2.19 on,
+the payload starts with JSON and names its scripts: decode() is where that generation will be told from this
+one.
+"""
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+_POWERSHELL = re.compile(r'\s*"?(?:[^"]*\\)?powershell(?:\.exe)?"?\s(.*)', re.IGNORECASE | re.DOTALL)
+_ENCODED = re.compile(r"-EncodedCommand\s+(\S+)", re.IGNORECASE)
+
+_SEPARATOR = b"\0\0\0\0"
+
+# The one line of the bootstrap script that says what it does: split its input and run the first part.
+_BOOTSTRAP = (
+    '$split_parts = $exec_wrapper_str.Split(@("`0`0`0`0"), 2, [StringSplitOptions]::RemoveEmptyEntries)'
+)
+
+# The actions of a payload that are understood; each is a wrapper around the next.
+_ACTIONS = {
+    "module_powershell_wrapper",
+    "module_script_wrapper",
+    "become_wrapper",
+    "async_wrapper",
+    "async_watchdog",
+}
+
+
+class UnknownPayload(Exception):
+    """Input that is none of what this generation of Ansible sends."""
+
+
+@dataclass(frozen=True)
+class AsyncJob:
+    """The job's id as Ansible chose it, and how long the module may run, in seconds."""
+
+    job_id: str
+    timeout: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """A module, or a script's command line, to run.
+
+    :param name: the module's name as Ansible calls it, or None for a script
+    :param source: the module's source as shipped, or the PowerShell that starts the script
+    :param become_user: the account to run as, or None for the one that is logged on
+    """
+
+    name: str | None
+    source: bytes
+    arguments: dict[str, Any]
+    environment: dict[str, str]
+    become_user: str | None
+    job: AsyncJob | None
+
+
+def unwrap(command_line: str) -> str | None:
+    """Return the script that a PowerShell command line carries encoded, however deep; None for any other
+    command line.
+    """
+    script = None
+    while powershell := _POWERSHELL.fullmatch(command_line if script is None else script):
+        encoded = _ENCODED.search(powershell[1])
+        if encoded is None:
+            return script
+        try:
+            script = base64.b64decode(encoded[1], validate=True).decode("utf-16-le")
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise UnknownPayload(
+                f"PowerShell got an -EncodedCommand that is no base64 of UTF-16: {error}"
+            ) from error
+    return script
+
+
+def reads_call(script: str) -> bool:
+    """Say whether a script does nothing but run the call that comes by standard input."""
+    return _BOOTSTRAP in script
+
+
+def decode(stdin: bytes) -> Call:
+    """Return the call in the standard input of the bootstrap script; UnknownPayload if it is none."""
+    if stdin.lstrip().startswith(b"{"):
+        raise UnknownPayload("the payload is of ansible-core 2.19 or newer; this host understands 2.18's")
+    _, separator, rest = stdin.partition(_SEPARATOR)
+    if not separator:
+        raise UnknownPayload(
+            "the bootstrap script got no payload: expected four NUL bytes and JSON in its input"
+        )
+    payload = json.loads(rest)
+    actions = payload["actions"]
+    if unknown := set(actions) - _ACTIONS:
+        raise UnknownPayload(
+            f"the payload asks for {', '.join(sorted(unknown))}; known are {', '.join(sorted(_ACTIONS))}"
+        )
+    asynchronous = "async_wrapper" in actions
+    return Call(
+        name=None if "module_script_wrapper" in actions else payload["module_args"]["_ansible_module_name"],
+        source=base64.b64decode(payload["module_entry"]),
+        arguments=payload["module_args"],
+        environment=_environment(payload["environment"]),
+        become_user=payload["become_user"] if "become_wrapper" in actions else None,
+        job=AsyncJob(payload["async_jid"], payload["async_timeout_sec"]) if asynchronous else None,
+    )
+
+
+def _environment(value: dict[str, Any] | list | None) -> dict[str, str]:
+    # Ansible sends an empty list where a task has no environment.
+    return {name: str(text) for name, text in value.items()} if isinstance(value, dict) else {}

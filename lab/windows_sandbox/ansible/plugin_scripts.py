@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scripts that Ansible's own plugins send outside of modules, and what each does.
+
+They are recognised by their text (ansible-core 2.18: plugins/connection/winrm.py,
+plugins/shell/powershell.py). Anything else is no script of Ansible's, and is not run.
+"""
+
+import base64
+import hashlib
+import json
+import ntpath
+import re
+import shutil
+from collections.abc import Callable
+
+from lab.windows_sandbox.session import Session
+
+_QUOTED = r"'((?:[^']|'')*)'"
+
+
+class ScriptFailed(Exception):
+    """What PowerShell would have written to its error stream."""
+
+
+def _text(quoted: str) -> str:
+    return quoted.replace("''", "'")
+
+
+def put_file(session: Session, match: re.Match, stdin: bytes) -> str:
+    """Write a file from lines of base64; the client checks the SHA-1 in the answer."""
+    data = b"".join(base64.b64decode(line) for line in stdin.split())
+    target = session.writable(_text(match[1]))
+    if not target.parent.is_dir():
+        raise ScriptFailed(f"Could not find a part of the path '{_text(match[1])}'.")
+    target.write_bytes(data)
+    return json.dumps({"sha1": hashlib.sha1(data, usedforsecurity=False).hexdigest()})
+
+
+def fetch_file(session: Session, match: re.Match, _stdin: bytes) -> str:
+    """Read a piece of a file, in base64."""
+    path, size, offset = _text(match[1]), int(match[2]), int(match[3])
+    if session.is_directory(path):
+        return "[DIR]"
+    if not session.is_file(path):
+        raise ScriptFailed(f"{path} does not exist")
+    with open(session.local(path), "rb") as file:
+        file.seek(offset)
+        return base64.b64encode(file.read(size)).decode()
+
+
+def make_temporary_directory(session: Session, match: re.Match, _stdin: bytes) -> str:
+    path = ntpath.join(session.path(_text(match[1])), _text(match[2]))
+    session.writable(path).mkdir(parents=True)
+    return path
+
+
+def remove(session: Session, match: re.Match, _stdin: bytes) -> str:
+    path = _text(match[1])
+    local = session.writable(path, follow=False)
+    if local.is_dir() and not local.is_symlink():
+        shutil.rmtree(local)
+    elif local.exists() or local.is_symlink():
+        local.unlink()
+    else:
+        raise ScriptFailed(f"Remove-Item : Cannot find path '{path}' because it does not exist.")
+    return ""
+
+
+def expand_user(session: Session, match: re.Match, _stdin: bytes) -> str:
+    below_home, literal = match.groups()
+    return session.directory + _text(below_home or "") if literal is None else _text(literal)
+
+
+_PUT_FILE = (
+    rf"begin \{{\s+\$path = {_QUOTED}\s.*"
+    r"\[System\.IO\.File\]::Create\(\$path\).*FromBase64String\(\$input\).*"
+)
+_FETCH_FILE = (
+    rf"Set-StrictMode -Version Latest\s+\$path = {_QUOTED}\s+"
+    r"If \(Test-Path -LiteralPath \$path -PathType Leaf\)\s+\{"
+    r"\s+\$buffer_size = (\d+)\s+\$offset = (\d+)\s.*"
+)
+_MAKE_TEMPORARY_DIRECTORY = (
+    rf".*\$tmp_path = \[System\.Environment\]::ExpandEnvironmentVariables\({_QUOTED}\)\s+"
+    rf"\$tmp = New-Item -Type Directory -Path \$tmp_path -Name {_QUOTED}\s.*"
+)
+_REMOVE = rf"Set-StrictMode -Version Latest\s+Remove-Item {_QUOTED} -Force(?: -Recurse)?;.*"
+_EXPAND_USER = (
+    r"Set-StrictMode -Version Latest\s+try \{ [^}]*\} catch \{\}; Write-Output "
+    rf"(?:\(Get-Location\)\.Path|\(\(Get-Location\)\.Path \+ {_QUOTED}\)|{_QUOTED})\s.*"
+)
+
+_SCRIPTS: dict[re.Pattern, Callable[[Session, re.Match, bytes], str]] = {
+    re.compile(pattern, re.DOTALL): act
+    for pattern, act in (
+        (_PUT_FILE, put_file),
+        (_FETCH_FILE, fetch_file),
+        (_MAKE_TEMPORARY_DIRECTORY, make_temporary_directory),
+        (_REMOVE, remove),
+        (_EXPAND_USER, expand_user),
+    )
+}
+
+
+def find(script: str) -> Callable[[Session, bytes], str] | None:
+    """Return what a plugin's script does, given the session and standard input; None if it is none."""
+    for pattern, act in _SCRIPTS.items():
+        if match := pattern.fullmatch(script):
+            return lambda session, stdin, act=act, match=match: act(session, match, stdin)
+    return None

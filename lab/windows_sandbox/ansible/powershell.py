@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process that a PowerShell command line gets: it answers what Ansible sends, and runs nothing else."""
+
+import hashlib
+import json
+import logging
+import re
+import threading
+
+from lab.windows_sandbox import command_line as lines
+from lab.windows_sandbox import scripts
+from lab.windows_sandbox.ansible import asynchronous, clixml, execution, payload, plugin_scripts
+from lab.windows_sandbox.environment import is_system
+from lab.windows_sandbox.errors import Win32Error
+from lab.windows_sandbox.scripts.ansible_variable import AnsibleVariable, ScriptFailed
+from lab.windows_sandbox.session import Session, Terminated
+
+LOG = logging.getLogger(__name__)
+
+
+class PowerShell:
+    """A process as lab/winrm_server/host.py describes it; it starts when its input has ended.
+
+    :param script: what -EncodedCommand carried
+    """
+
+    def __init__(self, session: Session, script: str):
+        self._session, self._script = session, script
+        self._stdin = bytearray()
+        self._news = threading.Condition()
+        self._output: tuple[bytes, bytes, int] | None = None
+        self._taken = False
+
+    def write(self, data: bytes) -> None:
+        self._stdin += data
+
+    def close_stdin(self) -> None:
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def read(self, timeout: float) -> tuple[bytes, bytes, int | None]:
+        with self._news:
+            self._news.wait_for(lambda: self._output is not None, timeout)
+            if self._output is None:
+                return b"", b"", None
+            stdout, stderr, code = self._output
+            if self._taken:
+                return b"", b"", code
+            self._taken = True
+            return stdout, stderr, code
+
+    def terminate(self) -> None:
+        self._session.end()
+        self._finish(b"", b"", 1)
+
+    def _finish(self, stdout: bytes, stderr: bytes, code: int) -> None:
+        with self._news:
+            if self._output is None:
+                self._output = stdout, stderr, code
+                self._news.notify_all()
+
+    def _run(self) -> None:
+        try:
+            stdout, stderr, code = answer(self._session, self._script, bytes(self._stdin))
+        except Terminated:
+            return
+        except (
+            plugin_scripts.ScriptFailed,
+            scripts.ScriptRefused,
+            ScriptFailed,
+            payload.UnknownPayload,
+            Win32Error,
+            OSError,
+        ) as error:
+            LOG.warning("PowerShell of %s: %s", self._session.user, error)
+            stdout, stderr, code = b"", clixml.errors(str(error)), 1
+        except BaseException as error:
+            # The client must hear of it, or it waits forever; the traceback is for whoever mends this host.
+            self._finish(b"", clixml.errors(f"the simulated host failed: {error!r}"), 1)
+            raise
+        self._finish(stdout, stderr, code)
+
+
+def answer(session: Session, script: str, stdin: bytes) -> tuple[bytes, bytes, int]:
+    """Return standard output, standard error and exit code of a script."""
+    if payload.reads_call(script):
+        return _answer_call(session, payload.decode(stdin))
+    if act := plugin_scripts.find(script):
+        output = act(session, stdin)
+        return output.encode() + b"\r\n" if output else b"", b"", 0
+    first = next((line for line in script.splitlines() if line.strip()), "")
+    raise scripts.ScriptRefused(
+        "the simulated host runs no PowerShell, and this is no script of Ansible's own plugins: SHA-256"
+        f" {hashlib.sha256(script.encode()).hexdigest()}, first line: {first[:120]}"
+    )
+
+
+def _answer_call(session: Session, call: payload.Call) -> tuple[bytes, bytes, int]:
+    if call.become_user:
+        if not is_system(call.become_user):
+            raise payload.UnknownPayload(
+                f"the simulated host cannot become {call.become_user}: expected SYSTEM"
+            )
+        session = session.become(call.become_user)
+    session.environment.add(call.environment)
+    if call.name is None:
+        return _run_script_file(session, call.source.decode())
+    if call.job:
+        return execution.to_json(asynchronous.start(session, call)), b"", 0
+    result = execution.run_module(session, call)
+    return execution.to_json(result), b"", int(bool(result.get("failed")))
+
+
+# What the action plugin `script` sends: & C:\…\name.ps1 its arguments; exit $LASTEXITCODE
+_SCRIPT_FILE = re.compile(r"\s*&\s*(.*);\s*exit \$LASTEXITCODE\s*", re.DOTALL)
+
+
+def _run_script_file(session: Session, text: str) -> tuple[bytes, bytes, int]:
+    match = _SCRIPT_FILE.fullmatch(text)
+    if not match:
+        raise payload.UnknownPayload(f"a script is started in a way that nobody here knows: {text[:120]}")
+    path, *words = lines.split(match[1].replace("'", '"'))
+    parameters = _named(words)
+    output = scripts.run(
+        session, AnsibleVariable(), session.local(path).read_text(encoding="utf-8-sig"), parameters
+    )
+    text = "".join((item if isinstance(item, str) else json.dumps(item)) + "\r\n" for item in output)
+    return text.encode(), b"", 0
+
+
+def _named(words: list[str]) -> dict[str, str]:
+    names, values = words[::2], words[1::2]
+    if len(names) != len(values) or not all(name.startswith("-") for name in names):
+        raise scripts.ScriptRefused(
+            f"the simulated host takes a script's arguments as -Name value only, not {' '.join(words)}"
+        )
+    return {name.removeprefix("-"): value for name, value in zip(names, values, strict=True)}

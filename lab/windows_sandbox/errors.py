@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Win32 errors by their number and Microsoft's text (documented: System Error Codes)."""
+
+FILE_NOT_FOUND = 2
+PATH_NOT_FOUND = 3
+ACCESS_DENIED = 5
+NOT_SUPPORTED = 50
+INVALID_NAME = 123
+BAD_EXE_FORMAT = 193
+DIRECTORY = 267
+DEPENDENT_SERVICES_RUNNING = 1051
+INVALID_SERVICE_CONTROL = 1052
+SERVICE_REQUEST_TIMEOUT = 1053
+SERVICE_ALREADY_RUNNING = 1056
+SERVICE_DISABLED = 1058
+SERVICE_DOES_NOT_EXIST = 1060
+SERVICE_CANNOT_ACCEPT_CTRL = 1061
+SERVICE_NOT_ACTIVE = 1062
+FAILED_SERVICE_CONTROLLER_CONNECT = 1063
+SERVICE_SPECIFIC_ERROR = 1066
+PROCESS_ABORTED = 1067
+SERVICE_DEPENDENCY_FAIL = 1068
+SERVICE_EXISTS = 1073
+SERVICE_DEPENDENCY_DELETED = 1075
+
+MESSAGES = {
+    FILE_NOT_FOUND: "The system cannot find the file specified",
+    PATH_NOT_FOUND: "The system cannot find the path specified",
+    ACCESS_DENIED: "Access is denied",
+    NOT_SUPPORTED: "The request is not supported",
+    INVALID_NAME: "The filename, directory name, or volume label syntax is incorrect",
+    BAD_EXE_FORMAT: "%1 is not a valid Win32 application",
+    DIRECTORY: "The directory name is invalid",
+    DEPENDENT_SERVICES_RUNNING: "A stop control has been sent to a service that other running services are"
+    " dependent on",
+    INVALID_SERVICE_CONTROL: "The requested control is not valid for this service",
+    SERVICE_REQUEST_TIMEOUT: "The service did not respond to the start or control request in a timely"
+    " fashion",
+    SERVICE_ALREADY_RUNNING: "An instance of the service is already running",
+    SERVICE_DISABLED: "The service cannot be started, either because it is disabled or because it has no"
+    " enabled devices associated with it",
+    SERVICE_DOES_NOT_EXIST: "The specified service does not exist as an installed service",
+    SERVICE_CANNOT_ACCEPT_CTRL: "The service cannot accept control messages at this time",
+    SERVICE_NOT_ACTIVE: "The service has not been started",
+    FAILED_SERVICE_CONTROLLER_CONNECT: "The service process could not connect to the service controller",
+    SERVICE_SPECIFIC_ERROR: "The service has returned a service-specific error code",
+    PROCESS_ABORTED: "The process terminated unexpectedly",
+    SERVICE_DEPENDENCY_FAIL: "The dependency service or group failed to start",
+    SERVICE_EXISTS: "The specified service already exists",
+    SERVICE_DEPENDENCY_DELETED: "The dependency service does not exist or has been marked for deletion",
+}
+
+
+class Win32Error(Exception):
+    """A call that Windows would have failed.
+
+    :param code: the Win32 error code, one of MESSAGES
+    :param subject: the thing at fault: a path, a program, a service
+    :param detail: what was found and expected, where Microsoft's text does not say enough
+    """
+
+    def __init__(self, code: int, subject: str, detail: str = ""):
+        super().__init__(f"{subject}: {MESSAGES[code]}" + (f" ({detail})" if detail else ""))
+        self.code, self.subject, self.text = code, subject, MESSAGES[code]

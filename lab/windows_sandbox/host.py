@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated Windows host: what it owns, and what the WinRM server asks of it."""
+
+import logging
+import re
+import ssl
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab.windows_sandbox import command_prompt
+from lab.windows_sandbox.ansible import payload
+from lab.windows_sandbox.ansible.powershell import PowerShell
+from lab.windows_sandbox.certificates import ClientCertificates
+from lab.windows_sandbox.containment import Containment
+from lab.windows_sandbox.errors import Win32Error
+from lab.windows_sandbox.event_log import EventLog
+from lab.windows_sandbox.filesystem import FileSystem
+from lab.windows_sandbox.installation import install
+from lab.windows_sandbox.processes import Processes
+from lab.windows_sandbox.registry import Registry
+from lab.windows_sandbox.services.controller import ServiceController
+from lab.windows_sandbox.session import Session
+from lab.winrm_server.host import CommandRefused, Process
+
+if TYPE_CHECKING:
+    from lab.hyperv_model.model import Model
+
+LOG = logging.getLogger(__name__)
+
+
+class WindowsHost:
+    """One host and all that it owns, kept below `root`, where it is found again at the next start.
+
+    :param root: its folder: C/ (drive C:), registry.json, events.jsonl, logs/ and run/ (sockets)
+    :param address: the address it answers at
+    :param name: its name
+    :param image: a folder whose C/ shows in C:\\ read-only, or None
+    :param binds: what its processes see beside C:\\: (folder of this machine, place inside)
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        address: str,
+        name: str,
+        image: Path | None = None,
+        binds: list[tuple[Path, str]] | None = None,
+    ):
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?", name):
+            raise ValueError(f"host name {name}: expected letters, digits and hyphens")
+        self.root, self.address, self.name, self.booted = root, address, name, time.time()
+        self.computer_name = name.upper()[:15]
+        self.run_folder = root / "run"
+        for folder in (root, self.run_folder, root / "logs"):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.filesystem = FileSystem(root / "C", image)
+        self.registry = Registry(root / "registry.json")
+        self.event_log = EventLog(root / "events.jsonl")
+        install(self.filesystem, self.registry, name)
+        self.processes = Processes(Containment(self.filesystem, self.run_folder, name, binds or []))
+        self.services = ServiceController(
+            self.registry,
+            self.processes,
+            self.event_log,
+            self.computer_name,
+            self.run_folder / "services.sock",
+            root / "logs",
+        )
+        self.certificates = ClientCertificates(root / "client-certificates.json")
+        self.model: Model | None = None
+
+    def boot(self, model: "Model", tls_context: ssl.SSLContext) -> None:
+        """Take the Hyper-V model and the listener's TLS context, and start the services that start by
+        themselves.
+        """
+        self.model = model
+        self.certificates.trust_in(tls_context)
+        # The event that the log begins with after a boot (documented: provider EventLog).
+        self.event_log.write("System", "EventLog", 6005, "Information", "The Event log service was started.")
+        threading.Thread(target=self.services.start_automatic, name="boot", daemon=True).start()
+
+    def close(self) -> None:
+        """End every process."""
+        self.services.close()
+        self.processes.end()
+
+    def open_process(
+        self,
+        command_line: str,
+        *,
+        user: str,
+        working_directory: str | None,
+        environment: dict[str, str],
+        console_stdin: bool,
+    ) -> Process:
+        """Start a command line of WinRS, as lab/winrm_server/host.py asks."""
+        session = Session(self, user, environment, working_directory)
+        session.prepare_profile()
+        try:
+            script = payload.unwrap(command_line)
+            if script is not None:
+                process = PowerShell(session, script)
+            elif command_prompt.is_command_prompt(command_line):
+                raise CommandRefused(
+                    f"the simulated host takes programs and what Ansible sends, not {command_line[:200]}"
+                )
+            else:
+                process = session.start(command_line)
+        except (payload.UnknownPayload, Win32Error) as error:
+            raise CommandRefused(str(error)) from error
+        if console_stdin:
+            process.close_stdin()
+        return process
+
+    def user_of_certificate(self, der: bytes) -> str | None:
+        return self.certificates.user_of(der)
+
+    def password_is_valid(self, user: str, password: str) -> bool:
+        """No account of this host has a password that it could be logged on with over the network."""
+        LOG.warning("logon of %s with a password refused: this host knows client certificates only", user)
+        return False
+
+    def wmi(self, namespace: str) -> Any:
+        """Return a WMI namespace of the Hyper-V model."""
+        return self.model.namespace(namespace)

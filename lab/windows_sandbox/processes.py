@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes of the simulated host: real ones, each in a bubblewrap of its own, gone with the host at the
+latest.
+"""
+
+import os
+import subprocess
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO
+
+from lab.windows_sandbox import command_line as lines
+from lab.windows_sandbox import errors, programs
+from lab.windows_sandbox.containment import Containment
+from lab.windows_sandbox.environment import Environment
+from lab.windows_sandbox.errors import Win32Error
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A process that has ended: its exit code and what it wrote."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Child:
+    """A running process; read() hands out its output as lab/winrm_server/host.py asks."""
+
+    def __init__(self, popen: subprocess.Popen):
+        self._popen = popen
+        self._news = threading.Condition()
+        self._output = {"stdout": bytearray(), "stderr": bytearray()}
+        self._readers = [
+            threading.Thread(target=self._collect, args=(name, stream), daemon=True)
+            for name, stream in (("stdout", popen.stdout), ("stderr", popen.stderr))
+            if stream
+        ]
+        self._exit_code: int | None = None
+        for reader in self._readers:
+            reader.start()
+        threading.Thread(target=self._reap, daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """The process id, as this machine counts."""
+        return self._popen.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._exit_code
+
+    def write(self, data: bytes) -> None:
+        self._popen.stdin.write(data)
+        self._popen.stdin.flush()
+
+    def close_stdin(self) -> None:
+        self._popen.stdin.close()
+
+    def read(self, timeout: float) -> tuple[bytes, bytes, int | None]:
+        """Wait up to `timeout` seconds for output or the end; return what was written since, and the exit
+        code or None.
+        """
+        with self._news:
+            self._news.wait_for(lambda: any(self._output.values()) or self._exit_code is not None, timeout)
+            taken = [bytes(buffer) for buffer in self._output.values()]
+            for buffer in self._output.values():
+                buffer.clear()
+            return taken[0], taken[1], self._exit_code
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Wait for the end and return the exit code, or None after `timeout` seconds."""
+        with self._news:
+            self._news.wait_for(lambda: self._exit_code is not None, timeout)
+            return self._exit_code
+
+    def terminate(self) -> None:
+        """End it with all that it started; harmless when it has ended."""
+        if self._exit_code is None:
+            self._popen.kill()
+
+    def _collect(self, name: str, stream: IO[bytes]) -> None:
+        while chunk := os.read(stream.fileno(), 65536):
+            with self._news:
+                self._output[name] += chunk
+                self._news.notify_all()
+        stream.close()
+
+    def _reap(self) -> None:
+        code = self._popen.wait()
+        for reader in self._readers:
+            reader.join()
+        with self._news:
+            # Windows' exit codes are unsigned; killed here means ended by TerminateProcess there, which gives
+            # 1 as a rule.
+            self._exit_code = 1 if code < 0 else code
+            self._news.notify_all()
+
+
+class Processes:
+    """Starts processes and ends those that are left."""
+
+    def __init__(self, containment: Containment):
+        self.containment = containment
+        self._children: set[Child] = set()
+        self._lock = threading.Lock()
+        # One thread for the host's life starts them all: what dies with its parent dies with the thread that
+        # forked it.
+        self._starter = ThreadPoolExecutor(1, "process-starter")
+
+    def start(
+        self, command_line: str, directory: str, environment: Mapping[str, str], *, output: IO | None = None
+    ) -> Child:
+        """Start a command line in a Windows folder.
+
+        :param output: a file for both output streams, and no input; otherwise all three are pipes
+        :raises Win32Error: if the folder or the program is missing, or the program cannot run here
+        """
+        filesystem = self.containment.filesystem
+        if len(command_line) > lines.LONGEST:
+            raise Win32Error(
+                errors.INVALID_NAME,
+                command_line[:40] + "…",
+                f"the command line has {len(command_line)} characters, at most {lines.LONGEST} are allowed",
+            )
+        if not filesystem.local(directory).is_dir():
+            raise Win32Error(errors.DIRECTORY, directory)
+        program, rest = programs.find(filesystem, command_line, directory, Environment(environment))
+        vector = programs.arguments(filesystem, program, rest)
+        command, descriptor = self.containment.command(vector, directory, environment)
+        streams = (
+            {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+            if output
+            else {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        )
+        try:
+            popen = self._starter.submit(subprocess.Popen, command, pass_fds=[descriptor], **streams).result()
+        finally:
+            os.close(descriptor)
+        child = Child(popen)
+        with self._lock:
+            self._children = {other for other in self._children if other.exit_code is None} | {child}
+        return child
+
+    def end(self) -> None:
+        """End every process that is left, and wait for it."""
+        with self._lock:
+            children, self._children = self._children, set()
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.wait()

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One command of one user on the host: who runs it, where, with which variables, and what it has started."""
+
+import ntpath
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.windows_sandbox import environment as environments
+from lab.windows_sandbox.environment import Environment
+from lab.windows_sandbox.processes import Child, Completed
+
+if TYPE_CHECKING:
+    from lab.windows_sandbox.host import WindowsHost
+
+
+class Terminated(Exception):
+    """The client has ended the command."""
+
+
+class Session:
+    """
+    :param host: the host it runs on
+    :param user: the account's name
+    :param variables: variables beside those of the user's logon
+    :param directory: the working directory; the user's profile if it is not given
+    """
+
+    def __init__(
+        self, host: "WindowsHost", user: str, variables: Mapping[str, str] = (), directory: str | None = None
+    ):
+        self.host, self.user = host, user
+        self.environment = environments.environment_of(host.registry, user, host.computer_name)
+        self.environment.add(variables)
+        self.directory = directory or environments.profile(user)
+        self._children: list[Child] = []
+        self._ended = threading.Event()
+
+    def become(self, user: str) -> "Session":
+        """Return a session of another user, which ends with this one."""
+        other = Session(self.host, user)
+        other._children, other._ended = self._children, self._ended
+        return other
+
+    def expand(self, text: str) -> str:
+        return environments.expand(text, self.environment)
+
+    def path(self, path: str) -> str:
+        """Return an absolute Windows path, variables expanded."""
+        return self.host.filesystem.absolute(self.expand(path), self.directory)
+
+    def local(self, path: str, *, follow: bool = True) -> Path:
+        """Return the local path of a Windows path, to read it."""
+        return self.host.filesystem.local(self.path(path), follow=follow)
+
+    def writable(self, path: str, *, follow: bool = True) -> Path:
+        """Return the local path of a Windows path, to change it."""
+        return self.host.filesystem.local_for_writing(self.path(path), follow=follow)
+
+    def is_directory(self, path: str) -> bool:
+        return self.local(path).is_dir()
+
+    def is_file(self, path: str) -> bool:
+        return self.local(path).is_file()
+
+    def exists(self, path: str) -> bool:
+        return self.local(path).exists()
+
+    def start(
+        self, command_line: str, directory: str | None = None, variables: Mapping[str, str] = ()
+    ) -> Child:
+        """Start a program; Win32Error if there is none or it cannot run here."""
+        environment = Environment(self.environment)
+        environment.add(variables)
+        child = self.host.processes.start(command_line, self.path(directory or self.directory), environment)
+        self._children.append(child)
+        if self._ended.is_set():
+            child.terminate()
+        return child
+
+    def run(self, command_line: str, directory: str | None = None, stdin: bytes = b"") -> Completed:
+        """Run a program to its end; Win32Error as `start`, Terminated if the session was ended meanwhile."""
+        child = self.start(command_line, directory)
+        feeder = threading.Thread(target=_feed, args=(child, stdin), daemon=True)
+        feeder.start()
+        stdout, stderr, code = bytearray(), bytearray(), None
+        while code is None:
+            out, err, code = child.read(3600)
+            stdout += out
+            stderr += err
+        if self._ended.is_set():
+            raise Terminated
+        return Completed(code, bytes(stdout), bytes(stderr))
+
+    def pause(self, seconds: float) -> None:
+        """Wait; Terminated if the session is ended meanwhile."""
+        if self._ended.wait(seconds):
+            raise Terminated
+
+    def end(self) -> None:
+        """End what runs and refuse what would still start."""
+        self._ended.set()
+        for child in self._children:
+            child.terminate()
+
+    def temporary_directory(self) -> str:
+        return self.environment.value("TEMP")
+
+    def prepare_profile(self) -> None:
+        """Make the user's profile, as the first logon does."""
+        for folder in (
+            self.temporary_directory(),
+            self.environment.value("APPDATA"),
+            ntpath.join(environments.profile(self.user), "Documents"),
+        ):
+            self.host.filesystem.local(folder).mkdir(parents=True, exist_ok=True)
+
+
+def _feed(child: Child, data: bytes) -> None:
+    try:
+        child.write(data)
+        child.close_stdin()
+    except BrokenPipeError:
+        return  # It ended or closed its input without reading all, as any program may.
