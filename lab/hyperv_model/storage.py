@@ -5,7 +5,7 @@ import ntpath
 import typing
 import uuid
 
-from lab.hyperv_model import disk_files
+from lab.hyperv_model import vhd
 from lab.hyperv_model.jobs import FAILED, INVALID_PARAMETER, V2, JobFailure
 
 RASD = "Msvm_ResourceAllocationSettingData"
@@ -30,7 +30,6 @@ EXTENSIONS = {HARD_DISK: (".vhd", ".vhdx", ".avhd", ".avhdx", ".vhds"), DVD_DISK
 # Errors of the file system and of the virtual disk service, as the last words of ErrorDescription.
 FILE_NOT_FOUND = "The system cannot find the file specified. ('0x80070002')"
 IN_USE = "The process cannot access the file because it is being used by another process. ('0x80070020')"
-CORRUPT = "The file or directory is corrupted and unreadable. ('0x80070570')"
 
 
 def add_controller(model, machine, wanted):
@@ -118,7 +117,7 @@ def open_disks(model, machine, prefix):
         path = disk["HostResource"][0]
         if path.lower() in taken:
             raise JobFailure(f"{prefix} Attachment '{path}' is used by '{taken[path.lower()]}'. {IN_USE}")
-        for link in chain(model, path, prefix):
+        for link in parents(model, path, prefix):
             if link.lower() in taken:
                 raise JobFailure(
                     f"{prefix} Attachment '{path}' needs '{link}', which '{taken[link.lower()]}' "
@@ -126,22 +125,28 @@ def open_disks(model, machine, prefix):
                 )
 
 
-def chain(model, path, prefix):
-    """The parents of a virtual disk, the nearest first.
+def parents(model, path, prefix):
+    """The Windows paths of a virtual disk's parents, the nearest first.
 
-    :raises JobFailure: one of them is missing, or not a virtual disk
+    :raises JobFailure: the disk cannot be opened: it or a parent is missing, damaged, or not the one it was
+        made from
     """
+    try:
+        vhd.open_chain(path, model.local_path).close()
+    except FileNotFoundError:
+        raise JobFailure(f"{prefix} Attachment '{path}' not found. {FILE_NOT_FOUND}") from None
+    except vhd.VirtualDiskError as error:
+        raise JobFailure(f"{prefix} Attachment '{path}': {error} ('0x{hresult(error.code):08X}')") from None
     links = []
-    while path:
-        try:
-            path = disk_files.parent_of(model.local_path(path), path)
-        except FileNotFoundError:
-            raise JobFailure(f"{prefix} Attachment '{path}' not found. {FILE_NOT_FOUND}") from None
-        except ValueError as error:
-            raise JobFailure(f"{prefix} Attachment '{path}': {error}. {CORRUPT}") from None
-        if path:
-            links.append(path)
+    while parent_path := vhd.parent_of(model.local_path(path), path):
+        links.append(parent_path)
+        path = parent_path
     return links
+
+
+def hresult(code):
+    """The HRESULT of a Win32 error code; those of virtual disks are HRESULTs already."""
+    return code if code >> 31 else 0x80070000 | code
 
 
 def add_boot_source(model, machine, device):
