@@ -18,7 +18,7 @@ _START = re.compile(
 )
 
 # Nothing here opens pipes or files, loops or sets variables; a caret would quote them.
-_REFUSED = re.compile(r"[|<>^()]|&")
+_REFUSED = re.compile(r"[&|<>^()]")
 
 
 def is_command_prompt(command_line: str) -> bool:
@@ -52,22 +52,19 @@ def run_line(session: Session, line: str, directory: str | None = None, stdin: b
 
 def _commands(line: str) -> list[tuple[str, str]]:
     """Split at && and || outside of quotes, and return each command with the operator before it."""
-    pieces = re.split(r'((?:"[^"]*"|(?!&&|\|\|).)*)', line.strip(), flags=re.DOTALL)
-    words = [piece for piece in pieces if piece]
-    found, operator = [], ""
-    for word in words:
-        if word in ("&&", "||"):
-            operator = word
+    found = [("", "")]
+    for piece in re.split(r'("[^"]*"|&&|\|\|)', line):
+        if piece in ("&&", "||"):
+            found.append((piece, ""))
             continue
-        if match := _REFUSED.search(re.sub(r'"[^"]*"', "", word)):
+        if not piece.startswith('"') and (match := _REFUSED.search(piece)):
             raise Win32Error(
                 errors.NOT_SUPPORTED,
                 line,
-                f"the simulated cmd.exe does not know {match[0]!r}; it knows programs,"
-                " echo, exit, type, ver, && and ||",
+                f"the simulated cmd.exe does not know {match[0]!r}; it knows programs, echo, exit, type, ver, && and ||",
             )
-        found.append((operator, word.strip()))
-    return found
+        found[-1] = (found[-1][0], found[-1][1] + piece)
+    return [(operator, command.strip()) for operator, command in found]
 
 
 def _one(session: Session, command: str, directory: str | None, stdin: bytes) -> Completed:

@@ -17,6 +17,9 @@ from typing import Any
 from lab.windows_sandbox.ansible.modules import MODULES
 from lab.windows_sandbox.ansible.specification import FILE
 
+# Documentation has a name for what is written after a module's name; the module gets it under another.
+_NAMES = {"free_form": "_raw_params"}
+
 _KEPT = ("type", "elements", "default", "choices", "aliases", "required")
 
 
@@ -58,10 +61,8 @@ def specifications(ansible_bin: Path) -> dict[str, Any]:
     for name in sorted(MODULES):
         doc = documented[name]["doc"]
         source = Path(doc["filename"]).with_suffix(".ps1").read_bytes()
-        modules[name] = {
-            "sha256": hashlib.sha256(source).hexdigest(),
-            "options": {key: option(value) for key, value in sorted(doc.get("options", {}).items())},
-        }
+        options = {_NAMES.get(key, key): option(value) for key, value in doc.get("options", {}).items()}
+        modules[name] = {"sha256": hashlib.sha256(source).hexdigest(), "options": options}
     return {"ansible_core": version, "modules": modules}
 
 

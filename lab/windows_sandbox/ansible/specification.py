@@ -20,7 +20,6 @@ FILE = Path(__file__).with_name("argument_specs.json")
 # What Ansible's own action plugins pass beside the documented parameters.
 FROM_PLUGINS: dict[str, dict[str, dict]] = {
     "ansible.windows.async_status": {"_async_dir": {"type": "path", "required": True}},
-    "ansible.windows.win_command": {"_raw_params": {"type": "str"}},
     "ansible.windows.win_copy": {
         "_copy_mode": {
             "type": "str",
@@ -35,7 +34,6 @@ FROM_PLUGINS: dict[str, dict[str, dict]] = {
         "follow": {"type": "bool"},
     },
     "ansible.windows.win_file": {"_original_basename": {"type": "str"}},
-    "ansible.windows.win_shell": {"_raw_params": {"type": "str"}},
     "ansible.windows.win_stat": {"get_md5": {"type": "bool"}},
 }
 

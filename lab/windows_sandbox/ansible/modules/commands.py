@@ -25,13 +25,11 @@ def win_command(call: ModuleCall) -> dict[str, Any]:
 
 
 def win_shell(call: ModuleCall) -> dict[str, Any]:
-    command = (call["_raw_params"] or call["cmd"] or "").strip()
-    if not command:
-        raise ModuleFailed("Get-AnsibleParam: Missing required argument: _raw_params")
+    command = call["_raw_params"].strip()
     if call["executable"] not in ("cmd", "cmd.exe"):
         raise ModuleFailed(
-            "the simulated host runs no PowerShell: use win_command, a module, or a script that has a counterpart"
-            f" in lab/windows_sandbox/scripts; refused: {command.splitlines()[0][:200]}",
+            "the simulated host runs no PowerShell: use win_command, a module, or a script that has a"
+            f" counterpart in lab/windows_sandbox/scripts; refused: {command.splitlines()[0][:200]}",
             cmd=command,
         )
     return _execute(call, command, "cmd.exe /c " + command)
