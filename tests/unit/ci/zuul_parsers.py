@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hold Zuul configuration files against the parsers of the Zuul that is installed beside this interpreter.
 
-Run by test_zuul_configuration with the interpreter of a virtual environment that has Zuul, in a process of its own: Zuul's
-requirements are not the tests'. Takes files; prints one JSON object, {file: [{"kind", "name", "error"}]}, with an error of null
-for what the parser accepts. It checks each object for itself; what one object says of another is the caller's to check.
+Run by test_zuul_configuration with the interpreter of a virtual environment that has Zuul, in a process of
+its own: Zuul's requirements are not the tests'. Takes files; prints one JSON object, {file: [{"kind",
+"name", "error"}]}, with an error of null for what the parser accepts. It checks each object for itself;
+what one object says of another is the caller's to check.
 """
 
 import configparser
@@ -30,7 +31,7 @@ sshkey = /dev/null
 
 
 def parsers():
-    """Return {kind of object: its schema}, with the one connection that the lab and a site have alike: gerrit."""
+    """Return {kind of object: its schema}, with the connection that every site of this CI has: gerrit."""
     configuration = configparser.ConfigParser()
     configuration.read_string(CONNECTIONS)
     connections = zuul.lib.connections.ConnectionRegistry()

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The log page: what it says first, and that nothing a build leaves behind gets more than shown."""
+
+import html.parser
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from log_page import page
+
+TOP = pathlib.Path(__file__).parents[3]
+LOG_PAGE = TOP / "trusted/roles/publish-logs/files/log_page"
+
+FACTS = {
+    "success": False, "job": "hyperv-tempest", "pipeline": "check", "build": "0f" * 16, "zuul_url": "",
+    "change": "openstack/nova 12,3", "change_url": "http://gerrit.invalid/12", "simulated": True,
+    "retry": False,
+    "projects": [{"name": "openstack/nova", "checkout": "master", "commit": "c0ffee"}],
+}
+
+
+class Text(html.parser.HTMLParser):
+    """The text of a page as a reader sees it, and the elements it is made of."""
+
+    def __init__(self, content):
+        super().__init__()
+        self.words, self.tags, self.links, self.within = [], set(), [], None
+        self.feed(content)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.within = tag
+        self.links += [value for name, value in attrs if name == "href"]
+
+    def handle_data(self, data):
+        if self.within != "style":
+            self.words.append(data)
+
+
+def playbook(plays, phase="run", **stats):
+    stats = {host: {"failures": count} for host, count in stats.items()}
+    return {"phase": phase, "stats": stats, "plays": plays}
+
+
+def play(name, *tasks):
+    duration = {"start": "2026-11-23T06:00:00Z", "end": "2026-11-23T06:00:12.5Z"}
+    return {"play": {"name": name, "duration": duration}, "tasks": list(tasks)}
+
+
+def task(name, role="nova-compute-windows", **hosts):
+    return {"task": {"name": name}, "role": {"name": role}, "hosts": hosts}
+
+
+def failed(message, **more):
+    return {"failed": True, "msg": message, **more}
+
+
+class LogPageCase(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.logs = pathlib.Path(directory.name, "logs")
+        self.site = pathlib.Path(directory.name, "site/build/one")
+        self.logs.mkdir()
+
+    def leave(self, name, content):
+        """Put a file among the build's logs; what is no text becomes JSON."""
+        path = self.logs / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            path.write_text(content if isinstance(content, str) else json.dumps(content))
+
+    def run_log_page(self, **facts):
+        return subprocess.run(
+            [sys.executable, LOG_PAGE, self.logs, self.site], input=json.dumps(FACTS | facts), text=True,
+            capture_output=True, check=False, timeout=60,
+        )
+
+    def page(self, **facts):
+        page.make(str(self.logs), str(self.site), FACTS | facts)
+        return Text((self.site / "index.html").read_text())
+
+
+class Cause(LogPageCase):
+    def test_failed_command(self):
+        self.leave("job-output.json", [playbook([play(
+            "Side by side",
+            task("Fine", controller={"msg": "ok"}),
+            task("Install", hyperv=failed("non-zero return code", stderr="1\nParsingError: x\n", stdout="no")),
+        )], controller=0, hyperv=1)])
+        shown = self.page()
+        expected = "hyperv failed in “Side by side”: nova-compute-windows : Install: non-zero return code"
+        self.assertIn(expected, shown.text)
+        self.assertIn("Why Its own words 1 ParsingError: x", shown.text)
+        self.assertNotIn("task:", shown.text)
+
+    def test_rescue_that_names_the_task(self):
+        self.leave("job-output.json", [playbook([play(
+            "Side by side",
+            task("Of the other host", hyperv=failed("non-zero return code", stderr="reason")),
+            task("Name what failed", hyperv=failed("Install it: non-zero return code")),
+        )], hyperv=1)])
+        shown = self.page()
+        self.assertIn("hyperv failed in “Side by side”: Install it: non-zero return code", shown.text)
+        self.assertIn("Its own words reason", shown.text)
+        self.assertNotIn("Of the other host", shown.text)
+
+    def test_failure_that_was_ignored_or_rescued_is_no_cause(self):
+        self.leave("job-output.json", [
+            playbook([play("First", task("Try", hyperv=failed("not this")))], hyperv=0),
+            playbook([play("Second", task("Do", hyperv=failed("but this")))], hyperv=1),
+        ])
+        shown = self.page()
+        self.assertIn("but this", shown.text)
+        self.assertNotIn("not this", shown.text)
+
+    def test_unreachable(self):
+        gone = {"unreachable": True, "msg": "timed out"}
+        self.leave("job-output.json", [playbook([play("Test", task("Run", hyperv=gone))], hyperv=1)])
+        self.assertIn("hyperv could not be reached in “Test”: timed out", self.page().text)
+
+    def test_run_comes_before_post(self):
+        self.leave("job-output.json", [
+            playbook([play("Logs", task("Fetch", hyperv=failed("gone")))], "post", hyperv=1),
+            playbook([play("Test", task("Run", hyperv=failed("the change")))], "run", hyperv=1),
+        ])
+        shown = self.page()
+        self.assertLess(shown.text.index("the change"), shown.text.index("gone"))
+
+    def test_failed_item_of_a_loop(self):
+        results = [{"failed": False, "stderr": "good"}, failed("this", stderr="bad")]
+        loop = task("T", hyperv=failed("One or more items failed", results=results))
+        self.leave("job-output.json", [playbook([play("P", loop)], hyperv=1)])
+        shown = self.page()
+        self.assertIn("hyperv failed in “P”: this", shown.text)
+        self.assertIn("bad", shown.text)
+
+    def test_tests_come_before_the_task_that_ran_them(self):
+        self.leave("job-output.json", [
+            playbook([play("Tempest", task("Run", hyperv=failed("2 failed")))], hyperv=1),
+        ])
+        traceback = "Traceback\n" + "x\n" * 99 + "KeyError: disk"
+        self.leave("controller/tempest/results.json", [
+            {"id": "a.good", "status": "success", "seconds": 1, "details": ""},
+            {"id": "a.bad", "status": "fail", "seconds": 2, "details": traceback},
+            {"id": "a.skip", "status": "skip", "seconds": 0, "details": "off"},
+        ])
+        shown = self.page()
+        self.assertIn("Test failed: a.bad", shown.text)
+        self.assertIn("KeyError: disk", shown.text)
+        self.assertIn("Skipped: 1", shown.text)
+        self.assertNotIn("2 failed", shown.text)
+
+    def test_nova_computes_last_error(self):
+        head = "2026-11-23 06:02:11.402 4711 ERROR nova.compute.manager [None req-1] "
+        self.leave("hyperv/nova-compute.log", (
+            "2026-11-23 06:00:00.000 4711 ERROR nova [-] an older one\n"
+            f"{head}spawn failed\n{head}Traceback (most recent call last):\n{head}KeyError: disk\n"
+            "2026-11-23 06:02:12.000 4711 INFO nova [-] later\n"
+        ))
+        self.leave("job-output.txt", "the console's end\n")
+        shown = self.page()
+        self.assertIn(f"last error hyperv/nova-compute.log {head}spawn failed Traceback", shown.text)
+        self.assertIn("No task failed; the console ends like this", shown.text)
+        self.assertNotIn("an older one", shown.text)
+
+    def test_success_says_how_much_was_tested(self):
+        self.leave("controller/tempest/results.json", [
+            {"id": "a.good", "status": "success", "seconds": 1, "details": ""},
+        ])
+        shown = self.page(success=True)
+        self.assertIn("SUCCESS", shown.text)
+        self.assertIn("1 tests passed, 0 were skipped, 0 failed.", shown.text)
+
+    def test_simulated_host_is_said_to_be_one(self):
+        self.assertIn("The Windows host of this run was simulated.", self.page().text)
+
+    def test_real_host_is_not(self):
+        self.assertNotIn("simulated", self.page(simulated=False).text)
+
+    def test_what_cannot_be_read_is_said(self):
+        self.leave("job-output.json", "[" * 100_000)
+        self.leave("controller/tempest/results.json", [{"id": "a", "status": "perhaps"}])
+        shown = self.page()
+        self.assertIn("Not read: job-output.json", shown.text)
+        self.assertIn("'a' is 'perhaps', expected one of fail, skip, success", shown.text)
+
+    def test_json_of_any_form(self):
+        strange = [None, 1, "x", [], {}, {"a": None}]
+        strange_task = {"hosts": {"h": {"failed": True, "msg": 3, "results": 4}}, "task": 1, "role": []}
+        strange_play = {"tasks": [strange_task], "play": {"duration": {"start": 1, "end": "yesterday"}}}
+        whole = [{"plays": [strange_play, *strange], "stats": {"h": {"failures": 1}, "i": 2}}]
+        for value in (*strange, strange, [{"plays": strange, "stats": strange}], whole):
+            with self.subTest(value=value):
+                self.site = self.site.with_name(str(id(value)))
+                self.leave("job-output.json", value)
+                self.page()
+
+
+class Hostile(LogPageCase):
+    SCRIPT = "<script>alert(1)</script>"
+
+    def test_nothing_a_build_says_becomes_an_element(self):
+        self.leave("job-output.json", [playbook([play(
+            self.SCRIPT, task(self.SCRIPT, self.SCRIPT, **{self.SCRIPT: failed(self.SCRIPT)})
+        )], **{self.SCRIPT: 1})])
+        self.leave("controller/tempest/results.json", [
+            {"id": self.SCRIPT, "status": "fail", "seconds": 1, "details": self.SCRIPT},
+        ])
+        self.leave("evil.html", self.SCRIPT)
+        self.leave("script.svg", self.SCRIPT)
+        self.page()
+        for name in ("index.html", "view/evil.html.html", "view/job-output.json.html"):
+            with self.subTest(name=name):
+                shown = Text((self.site / name).read_text())
+                self.assertNotIn("script", shown.tags)
+                self.assertIn("alert(1)", shown.text)
+
+    def test_only_our_pages_are_html(self):
+        for name in ("evil.html", "x.svg", "x.xml", "x.php", "index.html", "view/index.html", "x.js", "none"):
+            self.leave(name, self.SCRIPT)
+        self.page()
+        ours = {"index.html"} | {path.name for path in self.site.glob("view/**/*.html")}
+        for path in self.site.rglob("*"):
+            if path.is_file() and path.name not in ours:
+                self.assertIn(path.suffix, (".txt", ".json", ".bin"), path)
+
+    def test_links_and_special_files_are_left_out(self):
+        secret = self.logs.parent / "secret"
+        secret.mkdir()
+        (secret / "key").write_text("hush")
+        os.symlink(secret / "key", self.logs / "key.txt")
+        os.symlink(secret, self.logs / "folder")
+        os.symlink(secret, self.logs / "controller")
+        os.mkfifo(self.logs / "pipe.txt")
+        (self.logs / "hyperv").mkdir()
+        os.mkfifo(self.logs / "hyperv/nova-compute.log")
+        shown = self.page()
+        self.assertIn("key.txt: left out, a symbolic link", shown.text)
+        self.assertIn("folder: left out, a symbolic link", shown.text)
+        self.assertIn("pipe.txt: left out, no regular file", shown.text)
+        for path in self.site.rglob("*"):
+            self.assertFalse(path.is_symlink())
+            self.assertNotIn(b"hush", path.read_bytes() if path.is_file() else b"")
+
+    def test_results_behind_a_link_are_not_read(self):
+        elsewhere = self.logs.parent / "elsewhere"
+        elsewhere.mkdir()
+        (elsewhere / "results.json").write_text(json.dumps([{"id": "planted", "status": "fail"}]))
+        (self.logs / "controller").mkdir()
+        os.symlink(elsewhere, self.logs / "controller/tempest")
+        shown = self.page()
+        self.assertNotIn("planted", shown.text)
+        self.assertIn("Not read: controller/tempest/results.json", shown.text)
+
+    def test_unusual_names_are_left_out(self):
+        for name in ("a\nb.txt", ".htaccess", "<b>.txt", "\u202etxt.exe", os.fsdecode(b"\xff.txt"), "%2e%2e"):
+            self.leave(name, "x")
+        shown = self.page()
+        self.assertEqual(6, shown.text.count("left out, an unusual name"))
+        self.assertNotIn("b", shown.tags)
+
+    def test_deep_folders(self):
+        self.logs.joinpath(*["d"] * 30).mkdir(parents=True)
+        self.assertIn("a folder too deep", self.page().text)
+
+    def test_many_files(self):
+        for number in range(2010):
+            (self.logs / f"f{number}.txt").touch()
+        self.assertTrue("There were more files than are published." in self.page().text)
+
+    def test_names_that_become_the_same(self):
+        self.leave("a", "one")
+        self.leave("a.txt", "two")
+        self.leave("zuul-manifest.json", "three")
+        shown = self.page()
+        self.assertIn("its name is another's", shown.text)
+        self.assertIn("tree", json.loads((self.site / "zuul-manifest.json").read_text()))
+
+    def test_long_file_is_shown_by_its_start_and_its_end(self):
+        self.leave("long.log", "first line\n" + "x" * 99 + "\n" + "middle\n" * 800_000 + "last line\n")
+        self.page()
+        view = (self.site / "view/long.log.html").read_text()
+        self.assertIn("first line", view)
+        self.assertIn('id="l800003"', view)
+        self.assertIn("bytes are in the raw file only", view)
+
+    def test_published_pages_are_never_written_over(self):
+        self.assertEqual(0, self.run_log_page().returncode)
+        before = (self.site / "index.html").read_bytes()
+        result = self.run_log_page(success=True)
+        self.assertEqual(1, result.returncode)
+        self.assertIn("File exists", result.stderr)
+        self.assertEqual(before, (self.site / "index.html").read_bytes())
+
+
+class Files(LogPageCase):
+    def test_every_link_of_the_page_leads_somewhere(self):
+        self.leave("job-output.txt", "\x1b[31mred\x1b[0m and a line\n")
+        self.leave("hyperv/etc/nova.conf", "[DEFAULT]\n")
+        self.leave("hyperv/a b.log", "x")
+        self.leave("raw.subunit", b"\0\1")
+        shown = self.page()
+        local = [link for link in shown.links if "://" not in link]
+        for link in ("view/job-output.txt.html", "raw.subunit", "view/hyperv/a%20b.log.html"):
+            self.assertIn(link, local)
+        for link in local:
+            self.assertTrue((self.site / link.replace("%20", " ")).is_file(), link)
+        view = self.site / "view/hyperv/etc/nova.conf.html"
+        for link in Text(view.read_text()).links:
+            if not link.startswith("#"):
+                self.assertTrue((view.parent / link).is_file(), link)
+        self.assertIn("red and a line", Text((self.site / "view/job-output.txt.html").read_text()).text)
+        self.assertEqual("\x1b[31mred", (self.site / "job-output.txt").read_text()[:8])
+
+    def test_facts_are_checked(self):
+        result = self.run_log_page(success="yes")
+        self.assertEqual(2, result.returncode)
+        self.assertEqual("log_page: success is 'yes', expected bool\n", result.stderr)
