@@ -35,25 +35,27 @@ def class_uri(namespace: str, class_name: str) -> str:
 
 def instance(item: Instance) -> str:
     """Write an instance as Get and Enumerate return it."""
-    return typed(
-        item.class_name, f"{item.class_name}_Type", class_uri(item.namespace, item.class_name), item.items()
-    )
+    uri = class_uri(item.namespace, item.class_name)
+    return typed(item.class_name, uri, item.items(), f' xsi:type="p:{item.class_name}_Type"')
 
 
-def typed(name: str, type_name: str, uri: str, properties: Iterable[tuple[str, str, Any]]) -> str:
-    """Write an element of a class's namespace that holds (property, CIM type, value)s."""
+def typed(name: str, uri: str, properties: Iterable[tuple[str, str, Any]], attributes: str = "") -> str:
+    """Write an element of a class's XML namespace that holds (property, CIM type, value)s."""
     content = "".join(
         _property(f"p:{prop}", cim_type, value, "cim:") for prop, cim_type, value in _sorted(properties)
     )
-    return (
-        f'<p:{name} xmlns:p="{escape(uri)}" xmlns:xsi="{XSI}" xmlns:cim="{CIM}" xsi:type="p:{type_name}">'
-        f"{content}</p:{name}>"
-    )
+    declarations = f'xmlns:p="{escape(uri)}" xmlns:xsi="{XSI}" xmlns:cim="{CIM}"'
+    return f"<p:{name} {declarations}{attributes}>{content}</p:{name}>"
 
 
-def fragment(item: Instance) -> str:
-    """Write what a query that names its properties selects: an XmlFragment, without namespaces."""
-    content = "".join(_property(prop, cim_type, value, "") for prop, cim_type, value in _sorted(item.items()))
+def fragment(item: Instance, fields: Iterable[str]) -> str:
+    """Write what a query for these properties selects: an XmlFragment, without namespaces.
+
+    Recorded by others: it is what zenoss' txwinrm reads from real hosts.
+    """
+    wanted = {field.lower() for field in fields}
+    chosen = [entry for entry in _sorted(item.items()) if entry[0].lower() in wanted]
+    content = "".join(_property(prop, cim_type, value, "") for prop, cim_type, value in chosen)
     return f'<w:XmlFragment xmlns:xsi="{XSI}">{content}</w:XmlFragment>'
 
 

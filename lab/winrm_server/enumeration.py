@@ -9,7 +9,8 @@ import threading
 import uuid
 from xml.etree import ElementTree
 
-from lab.hyperv_model import errors
+from lab.hyperv_model import errors, wql
+from lab.hyperv_model.cim import Method
 from lab.hyperv_model.errors import CimError
 from lab.winrm_server import cim_xml, faults
 from lab.winrm_server.cim_xml import WMI
@@ -27,6 +28,7 @@ _KINDS = {
     errors.NOT_FOUND: faults.RESOURCE_NOT_FOUND,
     errors.INVALID_CLASS: faults.RESOURCE_NOT_FOUND,
     errors.INVALID_NAMESPACE: faults.RESOURCE_NOT_FOUND,
+    errors.INVALID_OBJECT_PATH: faults.INVALID_SELECTORS,
     errors.INVALID_QUERY: faults.CANNOT_PROCESS_FILTER,
     errors.INVALID_METHOD: faults.ACTION_NOT_SUPPORTED,
 }
@@ -63,16 +65,13 @@ class Wmi:
             raise Fault(faults.INVALID_SELECTORS, "An Enumerate takes no selectors.")
         body = request.child(f"{{{ENUMERATION}}}Enumerate")
         options = _options(body, "Filter", "OptimizeEnumeration", "MaxElements", "EnumerationMode")
-        mode = (
-            (options["EnumerationMode"].text or "").strip()
-            if "EnumerationMode" in options
-            else "EnumerateObject"
-        )
-        if mode != "EnumerateObject":
-            raise Fault(faults.ENUMERATION_MODE_UNSUPPORTED, f"The enumeration mode {mode!r} is not served.")
-        wql = _wql(options.get("Filter"), class_name)
-        write = cim_xml.instance if re.match(r"\s*select\s+\*\s", wql, re.I) else cim_xml.fragment
-        items = [write(item) for item in self._host.wmi(namespace).query(wql)]
+        mode = options.get("EnumerationMode")
+        if mode is not None and mode.text != "EnumerateObject":
+            raise Fault(faults.ENUMERATION_MODE_UNSUPPORTED, f"The mode {mode.text!r} is not served.")
+        query = _query(options.get("Filter"), class_name)
+        fields = wql.parse(query).fields
+        found = self._host.wmi(namespace).query(query)
+        items = [cim_xml.fragment(item, fields) if fields else cim_xml.instance(item) for item in found]
         context = f"uuid:{str(uuid.uuid4()).upper()}"
         if "OptimizeEnumeration" not in options:
             with self._lock:
@@ -119,31 +118,30 @@ class Wmi:
 
     def _get(self, request: Request, user: str) -> str:
         namespace, class_name = _split(request.resource_uri)
-        if class_name == "*":
-            raise Fault(faults.RESOURCE_NOT_FOUND, "A Get needs a resource URI that ends in a class.")
-        wanted = " AND ".join(f"{name} = {_literal(value)}" for name, value in request.selectors.items())
-        wql = f"SELECT * FROM {class_name}" + (f" WHERE {wanted}" if wanted else "")
-        found = self._host.wmi(namespace).query(wql)
-        if len(found) != 1:
-            selectors = wanted or "no selectors"
-            raise Fault(
-                faults.RESOURCE_NOT_FOUND if not found else faults.INVALID_SELECTORS,
-                f"{len(found)} instances of {class_name} fit {selectors}; expected one.",
-            )
-        return cim_xml.instance(found[0])
+        return cim_xml.instance(self._host.wmi(namespace).get(class_name, request.selectors))
 
     def _invoke(self, request: Request) -> str:
-        raise Fault(faults.ACTION_NOT_SUPPORTED, f"{request.resource_uri} has no action {request.action}.")
+        namespace_name, class_name = _split(request.resource_uri)
+        base, _, name = request.action.rpartition("/")
+        if base != request.resource_uri:
+            raise Fault(
+                faults.ACTION_NOT_SUPPORTED, f"{request.resource_uri} has no action {request.action}."
+            )
+        namespace = self._host.wmi(namespace_name)
+        method = namespace.definition(class_name).method(name)
+        arguments = _arguments(request, method)
+        target = namespace.get(class_name, request.selectors).path if request.selectors else class_name
+        outputs = namespace.invoke(target, method.name, arguments)
+        return cim_xml.typed(f"{method.name}_OUTPUT", request.resource_uri, outputs.items())
 
     def _fault(self, error: CimError, request: Request) -> Fault:
         """Say a WMI error as Windows' WMI plug-in does: a provider's fault within the service's."""
         kind = _KINDS.get(error.code, faults.WMI_PROVIDER_NOT_CAPABLE)._replace(reason=str(error))
         inner = wsman_fault(Fault(kind), self._host.name)
-        namespace = cim_xml.class_uri(_split(request.resource_uri)[0], "__ExtendedStatus")
+        uri = cim_xml.class_uri(_split(request.resource_uri)[0], "__ExtendedStatus")
         status = cim_xml.typed(
             "__ExtendedStatus",
-            "__ExtendedStatus_Type",
-            namespace,
+            uri,
             [
                 ("Description", "string", error.message),
                 ("Operation", "string", request.action.rpartition("/")[2]),
@@ -177,21 +175,20 @@ def _options(body: ElementTree.Element, *known: str) -> dict[str, ElementTree.El
     return options
 
 
-def _wql(query: ElementTree.Element | None, class_name: str) -> str:
-    if query is None:
+def _query(selection: ElementTree.Element | None, class_name: str) -> str:
+    """Return the WQL that a filter holds, or that an enumeration of a class means."""
+    if selection is None:
         if class_name == "*":
-            raise Fault(
-                faults.CANNOT_PROCESS_FILTER, "A resource URI that ends in an asterisk needs a WQL filter."
-            )
+            raise Fault(faults.CANNOT_PROCESS_FILTER, "A resource URI that ends in * needs a WQL filter.")
         return f"SELECT * FROM {class_name}"
-    if query.get("Dialect") != WQL:
+    dialect = selection.get("Dialect")
+    if dialect != WQL:
         raise Fault(
-            faults.FILTER_DIALECT_UNAVAILABLE,
-            f"The filter dialect {query.get('Dialect')} is not served; expected {WQL}.",
+            faults.FILTER_DIALECT_UNAVAILABLE, f"The dialect {dialect} is not served; expected {WQL}."
         )
     if class_name != "*":
         raise Fault(faults.WQL_NEEDS_STAR)
-    return query.text or ""
+    return selection.text or ""
 
 
 def _max_elements(maximum: ElementTree.Element | None) -> int:
@@ -219,6 +216,19 @@ def _batch(items: list[str], maximum: int, request: Request) -> list[str]:
     return batch
 
 
-def _literal(value: str) -> str:
-    """Write a WQL string: backslashes and quotes are escaped by a backslash."""
-    return "'" + re.sub(r"([\\'])", r"\\\1", value) + "'"
+def _arguments(request: Request, method: Method) -> dict[str, str | list[str] | None]:
+    """Return a method's input parameters as text; the model checks names and types."""
+    types = {parameter.name.lower(): parameter.type for parameter in method.inputs()}
+    arguments: dict[str, str | list[str] | None] = {}
+    for child in request.child(f"{{{request.resource_uri}}}{method.name}_INPUT"):
+        name = child.tag.removeprefix(f"{{{request.resource_uri}}}")
+        if len(child):
+            raise Fault(faults.NOT_IMPLEMENTED, f"The parameter {name} holds XML; only text is served.")
+        value = None if child.get(f"{{{cim_xml.XSI}}}nil") in ("true", "1") else child.text or ""
+        if types.get(name.lower(), "").endswith("[]"):
+            arguments.setdefault(name, []).append(value)
+        elif name in arguments:
+            raise Fault(faults.SCHEMA_VALIDATION, f"The parameter {name} of {method.name} comes twice.")
+        else:
+            arguments[name] = value
+    return arguments

@@ -39,6 +39,7 @@ class Instance(Protocol):
 
     class_name: str
     namespace: str
+    path: str
 
     def items(self) -> Iterable[tuple[str, str, Any]]:
         """(property, CIM type, value): 'string', 'uint16[]', 'datetime', 'reference' …; None is NULL."""
@@ -49,6 +50,15 @@ class Namespace(Protocol):
 
     def query(self, wql: str) -> list[Instance]:
         """Return the instances that a WQL query selects."""
+
+    def get(self, class_name: str, keys: dict[str, str]) -> Instance:
+        """Return the instance of a class that has these keys, all of the class's keys."""
+
+    def definition(self, class_name: str) -> Any:
+        """Return the class, as lab/hyperv_model/cim.py's ClassDefinition."""
+
+    def invoke(self, target: str, method: str, arguments: dict[str, Any]) -> Instance:
+        """Call a method of the instance at an object path, or of a class; return ReturnValue and outputs."""
 
 
 class Host(Protocol):

@@ -4,7 +4,7 @@
 import logging
 import time
 
-from lab.winrm_server import faults, protocol, shells
+from lab.winrm_server import cim_xml, enumeration, faults, protocol, shells
 from lab.winrm_server.faults import Fault
 from lab.winrm_server.host import Host
 
@@ -17,6 +17,7 @@ class Service:
     def __init__(self, host: Host):
         self._host = host
         self._shells = shells.Shells(host)
+        self._wmi = enumeration.Wmi(host)
 
     def answer(self, message: bytes, user: str) -> tuple[int, bytes]:
         """Return (HTTP status, envelope) for one envelope of `user`."""
@@ -40,7 +41,10 @@ class Service:
     def _serve(self, request: protocol.Request, user: str) -> str:
         if request.resource_uri == shells.RESOURCE_URI:
             return self._shells.answer(request, user)
+        if request.resource_uri.startswith(cim_xml.WMI):
+            return self._wmi.answer(request, user)
         raise Fault(
             faults.RESOURCE_NOT_FOUND,
-            f"The resource URI {request.resource_uri} is not served; expected {shells.RESOURCE_URI}.",
+            f"The resource URI {request.resource_uri} is not served; "
+            f"expected {shells.RESOURCE_URI} or {cim_xml.WMI}….",
         )

@@ -23,6 +23,9 @@ STATES = {
     32769: "saved",
 }
 
+# Msvm_EthernetPortAllocationSettingData.EnabledState of a connection that is made.
+ENABLED = "2"
+
 # Msvm_MemorySettingData counts in this unit: mebibytes.
 MEBIBYTES = "byte * 2^20"
 
@@ -101,7 +104,7 @@ class HypervHost:
         switched = [
             connection["Parent"].replace("\\\\", "\\").lower()
             for connection in self._wmi.query(self._part("Msvm_EthernetPortAllocationSettingData", settings))
-            if any(connection.all("HostResource"))
+            if any(connection.all("HostResource")) and connection["EnabledState"] == ENABLED
         ]
         for port in self._wmi.query(self._part("Msvm_SyntheticEthernetPortSettingData", settings)):
             parent = f'InstanceID="{port["InstanceID"]}"'.lower()

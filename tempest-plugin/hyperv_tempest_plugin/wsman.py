@@ -17,7 +17,7 @@ WSMAN = "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
 # How many instances an answer may hold; the host's own limit is MaxBatchItems, 32000.
-_BATCH = 1000
+_BATCH = "1000"
 
 
 class Item:
@@ -55,28 +55,14 @@ class Namespace:
     def query(self, wql: str) -> list[Item]:
         """Return the instances that a WQL query selects."""
         uri = f"{self._uri}/*"
-        answer = self._send(
-            f"{ENUMERATION}/Enumerate",
-            uri,
-            {
-                "n:Enumerate": {
-                    "w:OptimizeEnumeration": None,
-                    "w:MaxElements": str(_BATCH),
-                    "w:Filter": {"@Dialect": WQL, "#text": wql},
-                }
-            },
-        )
+        query = {"@Dialect": WQL, "#text": wql}
+        options = {"w:OptimizeEnumeration": None, "w:MaxElements": _BATCH, "w:Filter": query}
+        answer = self.send(f"{ENUMERATION}/Enumerate", uri, {"n:Enumerate": options})
         found = _items(answer, WSMAN)
-        while (
-            answer.find(f"{{{WSMAN}}}EndOfSequence") is None
-            and answer.find(f"{{{ENUMERATION}}}EndOfSequence") is None
-        ):
+        while not _is_last(answer):
             context = answer.findtext(f"{{{ENUMERATION}}}EnumerationContext")
-            answer = self._send(
-                f"{ENUMERATION}/Pull",
-                uri,
-                {"n:Pull": {"n:EnumerationContext": context, "n:MaxElements": str(_BATCH)}},
-            )
+            pull = {"n:EnumerationContext": context, "n:MaxElements": _BATCH}
+            answer = self.send(f"{ENUMERATION}/Pull", uri, {"n:Pull": pull})
             found += _items(answer, ENUMERATION)
         return found
 
@@ -84,13 +70,10 @@ class Namespace:
         """Call a method of the instance that has these keys; return ReturnValue and the outputs."""
         uri = f"{self._uri}/{class_name}"
         arguments = {f"m:{name}": value for name, value in inputs.items()}
-        return Item(
-            self._send(
-                f"{uri}/{method}", uri, {f"m:{method}_INPUT": {"@xmlns:m": uri, **arguments}}, selectors
-            )
-        )
+        body = {f"m:{method}_INPUT": {"@xmlns:m": uri, **arguments}}
+        return Item(self.send(f"{uri}/{method}", uri, body, selectors))
 
-    def _send(
+    def send(
         self, action: str, uri: str, body: dict, selectors: dict[str, str] | None = None
     ) -> ElementTree.Element:
         """Send a request; return the one element of the answer's body."""
@@ -106,3 +89,7 @@ class Namespace:
 
 def _items(answer: ElementTree.Element, namespace: str) -> list[Item]:
     return [Item(element) for element in answer.iterfind(f"{{{namespace}}}Items/*")]
+
+
+def _is_last(answer: ElementTree.Element) -> bool:
+    return any(answer.find(f"{{{namespace}}}EndOfSequence") is not None for namespace in (WSMAN, ENUMERATION))

@@ -132,3 +132,16 @@ def serve(test, host):
     server.start()
     test.addCleanup(server.stop)
     return server, client_certificate
+
+
+def watch_envelopes(protocol):
+    """Return a list that gets the size of each later answer; pywinrm does not hold a server to its limit."""
+    sizes, send = [], protocol.transport.send_message
+
+    def measured(message):
+        answer = send(message)
+        sizes.append(len(answer))
+        return answer
+
+    protocol.transport.send_message = measured
+    return sizes

@@ -8,10 +8,11 @@ import unittest
 
 import requests
 import winrm
+import xmltodict
 from winrm.exceptions import InvalidCredentialsError, WinRMOperationTimeoutError, WSManFaultError
 from winrm.protocol import Protocol
 
-from tests.contract.winrm_server.shell_host import Certificate, ShellHost, serve
+from tests.contract.winrm_server.shell_host import Certificate, ShellHost, serve, watch_envelopes
 
 
 class ShellCase(unittest.TestCase):
@@ -65,8 +66,10 @@ class TestCommands(ShellCase):
         self.assertEqual((b"".join(data for data, _ in parts), b"", 0), self.run_command("cat", stdin=parts))
 
     def test_large_output_comes_in_several_envelopes(self):
+        sizes = watch_envelopes(self.protocol)
         stdout, stderr, code = self.run_command("head -c 700000 /dev/zero; head -c 100000 /dev/zero >&2")
         self.assertEqual((700_000, 100_000, 0), (len(stdout), len(stderr), code))
+        self.assertLessEqual(max(sizes), self.protocol.max_env_sz)
 
     def test_working_directory_environment_and_user(self):
         stdout = self.run_command(
@@ -117,6 +120,18 @@ class TestEnds(ShellCase):
         self.assert_ended(process)
         self.assert_fault(0x8033805B, self.protocol.get_command_output, shell, command)
         self.assert_fault(0x8033805B, self.protocol.cleanup_command, shell, command)
+
+    def test_ctrl_c_ends_the_process_and_lets_its_output_be_read(self):
+        shell, command, _ = self.sleeper()
+        self.signal(shell, command, "ctrl_c")
+        self.assertEqual((b"", b"", -9), self.protocol.get_command_output(shell, command))
+        self.assert_fault(0x80004001, self.signal, shell, command, "ctrl_break")
+
+    def signal(self, shell, command, code):
+        uri = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
+        envelope = self.protocol.build_wsman_header(f"{uri}/Signal", f"{uri}/cmd", shell)
+        envelope["env:Body"] = {"rsp:Signal": {"@CommandId": command, "rsp:Code": f"{uri}/signal/{code}"}}
+        self.protocol.send_message(xmltodict.unparse({"env:Envelope": envelope}))
 
     def test_signal_aborts_a_waiting_receive(self):
         shell, command, _ = self.sleeper()
