@@ -13,7 +13,7 @@ join = subprocess.list2cmdline
 
 
 def split(command_line: str) -> list[str]:
-    """Split as CommandLineToArgvW does: 2n backslashes before a quote are n, 2n+1 are n and a literal quote."""
+    """Split as CommandLineToArgvW does: 2n backslashes before a quote are n, 2n+1 are n and a quote."""
     arguments: list[str] = []
     current: str | None = None
     quoted, position = False, 0

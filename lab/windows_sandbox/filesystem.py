@@ -156,7 +156,7 @@ class FileSystem:
         return source.parts[-len(components) :]
 
     def inside(self, path: str, base: str = "C:\\") -> str:
-        r"""Return where a contained process sees the Windows path `path`: /c/…, spelled as it is on the disk."""
+        r"""Return where a contained process sees the Windows path `path`: /c/…, spelled as on the disk."""
         spelled = self.windows(self.local(path, base, follow=False))
         return "/".join((INSIDE, *[component for component in spelled[3:].split("\\") if component]))
 

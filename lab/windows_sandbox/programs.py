@@ -37,7 +37,7 @@ class Program:
 
 
 def candidates(name: str, directory: str, environment: Environment) -> list[str]:
-    """Return the paths that CreateProcess would try for `name` (documented: CreateProcessW, lpCommandLine)."""
+    """Return the paths that CreateProcess would try for `name` (documented: CreateProcessW)."""
     names = [name] if ntpath.splitext(name)[1] else [name + ".exe"]
     if "\\" in name or "/" in name:
         return [ntpath.join(directory, candidate) for candidate in names]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-r"""The registry: keys and values whose names keep their spelling and match in any case, kept in a JSON file."""
+"""The registry: names keep their spelling and match in any case; kept in a JSON file."""
 
 import json
 import os

@@ -25,9 +25,7 @@ _KEPT = ("type", "elements", "default", "choices", "aliases", "required")
 
 def option(documented: dict[str, Any]) -> dict[str, Any]:
     """Return what of a parameter's documentation decides whether a value is taken."""
-    kept = {name: documented[name] for name in _KEPT if documented.get(name) not in (None, [], False)}
-    if kept.get("type") == "bool" and "default" in documented:
-        kept["default"] = documented["default"]
+    kept = {name: documented[name] for name in _KEPT if documented.get(name) not in (None, [])}
     if "choices" in kept:
         kept["choices"] = list(kept["choices"])
     if "suboptions" in documented:

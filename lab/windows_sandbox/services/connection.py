@@ -79,13 +79,13 @@ class Listener:
             connection.close()
 
 
-def descends_from(pid: int, ancestor: int) -> bool:
-    """Say whether a process is another or one of its descendants."""
+def descends_from(pid: int, ancestor: int) -> bool | None:
+    """Say whether a process is another or descends from it; None if it has ended, so that nobody can tell."""
     while pid > 1 and pid != ancestor:
         try:
             status = Path(f"/proc/{pid}/status").read_text()
-        except FileNotFoundError:
-            return False
+        except (FileNotFoundError, ProcessLookupError):
+            return None
         pid = int(re.search(r"^PPid:\s*(\d+)", status, re.MULTILINE)[1])
     return pid == ancestor
 

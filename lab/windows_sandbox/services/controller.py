@@ -5,6 +5,7 @@ Evidence: start and stop by documentation (Service Programs; StartServiceW; Serv
 by their documented texts, the order of events on failure inferred.
 """
 
+import itertools
 import json
 import logging
 import threading
@@ -35,6 +36,9 @@ PIPE_TIMEOUT = 30_000
 PENDING_PATIENCE = 30
 # Seconds of patience with a service that says it is stopping. Stop-Service has no limit at all.
 STOP_PATIENCE = 300
+
+# Seconds in which what a program said before its end gets here.
+LAST_WORDS = 0.3
 
 # What a service may report, by the state it is in (documented: Service State Transitions; nothing here
 # pauses).
@@ -183,6 +187,7 @@ class ServiceController:
             self._changed.wait_for(
                 lambda: service.connection or service.child.exit_code is not None, timeout / 1000
             )
+            self._changed.wait_for(lambda: service.connection, LAST_WORDS)
             if service.connection:
                 return
         found = (
@@ -294,28 +299,43 @@ class ServiceController:
         self._listener.close()
 
     def _serve(self, connection: Connection) -> None:
-        with self._changed:
-            match = next(
-                (
-                    (name, service)
-                    for name, service in self._running.items()
-                    if service.child
-                    and service.child.exit_code is None
-                    and descends_from(connection.pid, service.child.pid)
-                ),
-                None,
-            )
-            if match:
-                match[1].connection, match[1].reported = connection, time.monotonic()
-                self._changed.notify_all()
-        if not match:
+        messages = connection.messages()
+        match, first = self._program_of(connection), {}
+        if match is None:
+            # It may have connected, said all it had to say, and ended before anyone looked.
+            first = next(messages, {})
+            match = self._ended_program(connection, first.get("service", ""))
+        if match is None:
             refuse(connection)
             return
-        for message in connection.messages():
+        with self._changed:
+            match[1].connection, match[1].reported = connection, time.monotonic()
+            self._changed.notify_all()
+        for message in itertools.chain([first] if first else [], messages):
             if "event" in message:
                 self.events.from_service(match[0], message["event"])
             else:
                 self._report(*match, message)
+
+    def _program_of(self, connection: Connection) -> tuple[str, Running] | None:
+        """Return the starting service whose program has connected."""
+        with self._changed:
+            for name, service in self._running.items():
+                waits = service.child and service.connection is None
+                if waits and descends_from(connection.pid, service.child.pid):
+                    return name, service
+        return None
+
+    def _ended_program(self, connection: Connection, name: str) -> tuple[str, Running] | None:
+        """Return the starting service that a program named, if the program has ended."""
+        with self._changed:
+            service = self._running.get(self.installed.find(name) or "")
+            waits = (
+                service and service.state == "start_pending" and service.child and service.connection is None
+            )
+            if waits and descends_from(connection.pid, service.child.pid) is None:
+                return name, service
+        return None
 
     def _report(self, name: str, service: Running, message: dict[str, Any]) -> None:
         state = message["state"]
@@ -340,11 +360,12 @@ class ServiceController:
     def _watch(self, name: str, service: Running, child: Child) -> None:
         """Wait for a program's end, and do what its failure asks for."""
         code = child.wait()
-        if service.connection:
-            # What it said last may still be on the way.
-            service.connection.ended.wait(5)
         with self._changed:
             self._changed.notify_all()
+            self._changed.wait_for(lambda: service.connection, LAST_WORDS)
+        if service.connection:
+            service.connection.ended.wait(5)
+        with self._changed:
             # A program that never connected, or has a successor, is not the service.
             if self._closing or service.connection is None or service.child is not child:
                 return
