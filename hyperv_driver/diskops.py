@@ -37,14 +37,14 @@ class DiskOps:
         path = paths.root_disk(instance.name, disk_format)
         if CONF.use_cow_images and disk_format == "vhd" and size != image_size:
             image = self._imagecache.get_at_size(image_id, disk_format, size_gb)
-            self._vhdutils.create_differencing_vhd(path, image)
-            return path
+            image_size = size
         if CONF.use_cow_images:
             self._vhdutils.create_differencing_vhd(path, image)
         else:
             with compute_utils.disk_ops_semaphore:
                 self._pathutils.copyfile(image, path)
-        self._vhdutils.resize_vhd(path, size, is_file_max_size=False)
+        if size != image_size:
+            self._vhdutils.resize_vhd(path, size, is_file_max_size=False)
         return path
 
     def create_ephemerals(self, instance, ephemerals):

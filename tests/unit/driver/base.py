@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the driver's unit tests start from: nova's objects, a configuration of their own, a fake host."""
+
+import contextlib
+import functools
+import pathlib
+import subprocess
+import tempfile
+from unittest import mock
+
+import testtools
+from nova import conf, context, objects
+from nova.network import model
+from oslo_config import fixture as config_fixture
+from oslo_utils import uuidutils
+
+from hyperv_driver import driver
+from tests.unit.driver import fake_host
+
+MIB, GIB = 1024**2, 1024**3
+
+
+@functools.cache
+def image_file(disk_format, subformat="dynamic", size=20 * MIB):
+    """The bytes of a disk image as qemu-img writes it; the disk has nothing but a word at its end."""
+    with tempfile.TemporaryDirectory() as folder:
+        raw, path = pathlib.Path(folder, "raw"), pathlib.Path(folder, "image")
+        with raw.open("wb") as content:
+            content.seek(size - 4)
+            content.write(b"last")
+        options = f"subformat={subformat}" + (",force_size=on" if disk_format == "vhd" else "")
+        qemu_format = "vpc" if disk_format == "vhd" else disk_format
+        subprocess.run(
+            ["qemu-img", "convert", "-f", "raw", "-O", qemu_format, "-o", options, raw, path], check=True
+        )
+        return path.read_bytes()
+
+
+def instance(name="instance-00000001", **changes):
+    values = {
+        "uuid": uuidutils.generate_uuid(),
+        "image_ref": uuidutils.generate_uuid(),
+        "config_drive": "",
+        "launched_at": None,
+        "numa_topology": None,
+        "system_metadata": {},
+        "flavor": flavor(),
+    } | changes
+    made = objects.Instance(context.get_admin_context(), **values)
+    # The name comes from a template and the database's id.
+    made.id = int(name.rpartition("-")[2], 16)
+    return made
+
+
+def flavor(**changes):
+    return objects.Flavor(
+        **{"memory_mb": 512, "vcpus": 2, "root_gb": 1, "ephemeral_gb": 0, "swap": 0, "extra_specs": {}}
+        | changes
+    )
+
+
+def image_meta(disk_format="vhdx", **properties):
+    return objects.ImageMeta.from_dict({"disk_format": disk_format, "properties": properties})
+
+
+def vif(**changes):
+    return model.VIF(
+        **{
+            "id": uuidutils.generate_uuid(),
+            "address": "fa:16:3e:00:00:01",
+            "type": model.VIF_TYPE_HYPERV,
+            "active": True,
+            "details": {},
+        }
+        | changes
+    )
+
+
+class FakeVirtAPI:
+    """Stands for nova's ComputeVirtAPI: notes what was waited for, and may fail to deliver it."""
+
+    def __init__(self):
+        self.awaited = []
+        self.failure = None
+
+    @contextlib.contextmanager
+    def wait_for_instance_event(self, instance, event_names, timeout=300, error_callback=None):
+        yield
+        self.awaited += event_names
+        if self.failure:
+            raise self.failure
+
+
+class DriverTestCase(testtools.TestCase):
+    """A driver, self.driver, on a fake host, self.host (its utilities); images in self.glance[id]."""
+
+    def setUp(self):
+        super().setUp()
+        self.config = self.useFixture(config_fixture.Config(conf.CONF)).config
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.instances = pathlib.Path(folder.name, "instances")
+        self.instances.mkdir()
+        self.config(instances_path=str(self.instances))
+        self.config(vswitch_name="external", group="hyperv")
+        self.host = fake_host.utilities()
+        self.virtapi = FakeVirtAPI()
+        self.driver = driver.HyperVDriver(self.virtapi, self.host)
+        self.addCleanup(self.driver.cleanup_host, "this")
+        self.context = context.get_admin_context()
+        self.glance = {}
+        self.fetches = []
+        self.useFixture_patch("nova.virt.images.fetch", self._fetch)
+
+    def useFixture_patch(self, target, replacement):
+        patch = mock.patch(target, replacement)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def spawn(self, made=None, disk_format="vhdx", vifs=(), properties=None, **arguments):
+        made = made or instance()
+        self.glance.setdefault(made.image_ref, image_file(disk_format))
+        meta = image_meta(disk_format, **(properties or {}))
+        arguments = {"injected_files": [], "admin_password": None, "allocations": {}} | arguments
+        self.driver.spawn(self.context, made, meta, network_info=list(vifs), **arguments)
+        return made
+
+    def vm(self, made):
+        return self.host.vmutils.vms[made.name]
+
+    def _fetch(self, _context, image_href, path, trusted_certs=None):
+        self.fetches.append(image_href)
+        pathlib.Path(path).write_bytes(self.glance[image_href])

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Windows host for the driver's unit tests: what the driver uses of os-win's utilities, over dictionaries.
+
+It proves the driver's own decisions only. That os-win and Hyper-V take what the driver says is proved by
+tests/contract/driver, on os-win itself.
+"""
+
+import os
+import pathlib
+import shutil
+
+from hyperv_driver import images, oswin
+from hyperv_driver.oswin import constants, exceptions
+
+GIB = 1024**3
+
+
+class FakeVMUtils:
+    def __init__(self):
+        self.vms = {}
+        self.calls = []
+        self.guest_answers_shutdown = True
+        self.stuck_in = None
+
+    def _vm(self, name):
+        if name not in self.vms:
+            raise exceptions.HyperVVMNotFoundException(vm_name=name)
+        return self.vms[name]
+
+    def vm_exists(self, vm_name):
+        return vm_name in self.vms
+
+    def list_instances(self):
+        return list(self.vms)
+
+    def list_instance_notes(self):
+        return [(name, vm["notes"]) for name, vm in self.vms.items() if vm["notes"]]
+
+    def get_instance_uuid(self, vm_name):
+        return (self._vm(vm_name)["notes"] or [None])[0]
+
+    def create_vm(self, vm_name, vnuma_enabled, vm_gen, instance_path, notes=None):
+        self.vms[vm_name] = {
+            "state": constants.HYPERV_VM_STATE_DISABLED,
+            "notes": notes,
+            "generation": vm_gen,
+            "path": instance_path,
+            "disks": [],
+            "nics": {},
+        }
+
+    def update_vm(self, vm_name, memory_mb, memory_per_numa_node, vcpus_num, vcpus_per_numa_node,
+                  limit_cpu_features, dynamic_mem_ratio):  # fmt: skip
+        self._vm(vm_name).update(memory_mb=memory_mb, vcpus=vcpus_num)
+
+    def create_scsi_controller(self, vm_name):
+        self._vm(vm_name)["scsi"] = True
+
+    def attach_ide_drive(self, vm_name, path, ctrller_addr, drive_addr):
+        self._vm(vm_name)["disks"].append(("ide", path))
+
+    def attach_scsi_drive(self, vm_name, path):
+        assert self._vm(vm_name)["scsi"]
+        self._vm(vm_name)["disks"].append(("scsi", path))
+
+    def set_boot_order(self, vm_name, device_boot_order):
+        self._vm(vm_name)["boot"] = device_boot_order
+
+    def create_nic(self, vm_name, nic_name, mac_address=None):
+        self._vm(vm_name)["nics"][nic_name] = {"mac": mac_address}
+
+    def set_vm_serial_port_connection(self, vm_name, port_number, pipe_path):
+        self._vm(vm_name)["serial"] = pipe_path
+
+    def get_vm_state(self, vm_name):
+        return self._vm(vm_name)["state"]
+
+    def set_vm_state(self, vm_name, req_state):
+        self.calls.append(("set_vm_state", vm_name, req_state))
+        self._vm(vm_name)["state"] = self.stuck_in or req_state
+
+    def soft_shutdown_vm(self, vm_name):
+        self.calls.append(("soft_shutdown_vm", vm_name))
+        if self.guest_answers_shutdown is None:
+            raise exceptions.HyperVException("the guest has no integration services")
+        if self.guest_answers_shutdown:
+            self._vm(vm_name)["state"] = constants.HYPERV_VM_STATE_DISABLED
+
+    def destroy_vm(self, vm_name):
+        self._vm(vm_name)
+        del self.vms[vm_name]
+
+    def get_vm_power_state(self, vm_enabled_state):
+        return {2: 2, 3: 3, 9: 32768, 6: 32769}.get(vm_enabled_state, constants.HYPERV_VM_STATE_OTHER)
+
+    def get_vm_power_state_change_listener(self, timeframe, event_timeout):
+        raise NotImplementedError("a test that needs it puts its own here")
+
+
+class FakeVHDUtils:
+    """Disks are files with a word in them, described here; images are real files."""
+
+    def __init__(self):
+        self.disks = {}
+
+    def get_vhd_size(self, vhd_path):
+        if vhd_path not in self.disks:
+            return {"VirtualSize": images.inspect(vhd_path, vhd_path.rpartition(".")[2]).virtual_size}
+        return {"VirtualSize": self.disks[vhd_path]["size"]}
+
+    def create_differencing_vhd(self, path, parent_path):
+        self._create(path, self.get_vhd_size(parent_path)["VirtualSize"], parent_path)
+
+    def create_dynamic_vhd(self, path, max_internal_size):
+        self._create(path, max_internal_size, None)
+
+    def resize_vhd(self, vhd_path, new_max_size, is_file_max_size=True):
+        assert not is_file_max_size
+        disk = self.disks.setdefault(vhd_path, {"parent": None})
+        if disk["parent"] and vhd_path.endswith(".vhd"):
+            raise exceptions.VHDException("Windows cannot resize a differencing VHD")
+        disk["size"] = new_max_size
+
+    def _create(self, path, size, parent):
+        pathlib.Path(path).write_text("disk")
+        self.disks[path] = {"size": size, "parent": parent}
+
+
+class FakePathUtils:
+    exists = staticmethod(os.path.exists)
+    makedirs = staticmethod(os.makedirs)
+    remove = staticmethod(os.remove)
+    copyfile = staticmethod(shutil.copyfile)
+
+    def __init__(self, vhdutils):
+        self._vhdutils = vhdutils
+
+    def rename(self, src, dest):
+        os.rename(src, dest)
+        if src in self._vhdutils.disks:
+            self._vhdutils.disks[dest] = self._vhdutils.disks.pop(src)
+
+    def check_create_dir(self, path):
+        os.makedirs(path, exist_ok=True)
+
+    def check_remove_dir(self, path):
+        if os.path.exists(path):
+            shutil.rmtree(path)
+
+
+class FakeNetworkUtils:
+    def __init__(self, vmutils, switches=("external",)):
+        self._vmutils = vmutils
+        self._switches = switches
+
+    def _nic(self, name):
+        for vm in self._vmutils.vms.values():
+            if name in vm["nics"]:
+                return vm["nics"][name]
+        raise exceptions.HyperVvNicNotFound(vnic_name=name)
+
+    def get_vswitch_id(self, vswitch_name):
+        if vswitch_name not in self._switches:
+            raise exceptions.HyperVvSwitchNotFound(vswitch_name=vswitch_name)
+        return vswitch_name
+
+    def connect_vnic_to_vswitch(self, vswitch_name, switch_port_name):
+        self._nic(switch_port_name)["switch"] = vswitch_name
+
+    def set_vswitch_port_vlan_id(self, vlan_id=None, switch_port_name=None):
+        self._nic(switch_port_name)["vlan"] = vlan_id
+
+    def remove_switch_port(self, switch_port_name, vnic_deleted=False):
+        for vm in self._vmutils.vms.values():
+            vm["nics"].get(switch_port_name, {}).pop("switch", None)
+
+
+class FakeHostUtils:
+    def get_cpus_info(self):
+        return 2 * [
+            {
+                "Architecture": constants.ARCH_X86_64,
+                "Name": "Test CPU",
+                "Manufacturer": "Tester",
+                "MaxClockSpeed": 2000,
+                "NumberOfCores": 4,
+                "NumberOfLogicalProcessors": 8,
+            }
+        ]
+
+    def is_cpu_feature_present(self, feature_key):
+        return feature_key == 6
+
+    def get_memory_info(self):
+        return 32 * 1024**2, 20 * 1024**2
+
+    def get_windows_version(self):
+        return "10.0.20348"
+
+    def get_host_tick_count64(self):
+        return (2 * 86400 + 3661) * 1000
+
+
+class FakeDiskUtils:
+    def get_disk_capacity(self, path):
+        return 500 * GIB, 100 * GIB
+
+
+def utilities():
+    """:returns: oswin.Utilities of a host without virtual machines."""
+    vmutils, vhdutils = FakeVMUtils(), FakeVHDUtils()
+    return oswin.Utilities(
+        vmutils=vmutils,
+        vhdutils=vhdutils,
+        diskutils=FakeDiskUtils(),
+        networkutils=FakeNetworkUtils(vmutils),
+        hostutils=FakeHostUtils(),
+        pathutils=FakePathUtils(vhdutils),
+    )

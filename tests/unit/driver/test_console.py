@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import pathlib
+import time
+
+from hyperv_driver import consoleops, paths
+from tests.unit.driver import base
+
+
+class ConsoleTest(base.DriverTestCase):
+    """The pipe is a FIFO here: it blocks a reader, and ends when its writer leaves, as Hyper-V's does."""
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture_patch("hyperv_driver.consoleops.LOOK_EVERY", 0.01)
+        self.useFixture_patch(
+            "hyperv_driver.paths.serial_pipe", lambda uuid: str(self.instances / f"pipe-{uuid}")
+        )
+        self.made = self.spawn()
+        self.pipe = self.instances / f"pipe-{self.made.uuid}"
+
+    def guest_writes(self, data):
+        os.mkfifo(self.pipe)
+        self.pipe.write_bytes(data)
+        self.pipe.unlink()
+
+    def output(self):
+        return self.driver.get_console_output(self.context, self.made)
+
+    def assertOutput(self, expected):
+        deadline = time.monotonic() + 5
+        while self.output() != expected and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertEqual(expected, self.output())
+
+    def test_nothing_written_yet(self):
+        self.assertEqual(b"", self.output())
+
+    def test_keeps_all_boots(self):
+        self.guest_writes(b"first boot\n")
+        self.assertOutput(b"first boot\n")
+        self.guest_writes(b"second boot\n")
+        self.assertOutput(b"first boot\nsecond boot\n")
+
+    def test_kept_when_off(self):
+        self.guest_writes(b"before\n")
+        self.assertOutput(b"before\n")
+        self.driver.power_off(self.made)
+        self.assertEqual(b"before\n", self.output())
+
+    def test_does_not_grow_for_ever(self):
+        self.useFixture_patch("hyperv_driver.consoleops.LOG_SIZE", 10_000)
+        self.guest_writes(b"".join(b"line %05d\n" % number for number in range(5000)))
+        self.guest_writes(b"end\n")
+        deadline = time.monotonic() + 5
+        while not self.output().endswith(b"end\n") and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertTrue(self.output().endswith(b"line 04999\nend\n"))
+        self.assertLess(len(self.output()), 30_000)
+
+    def test_service_that_starts_finds_its_instances(self):
+        self.driver._consoleops.stop(self.made.name)
+        foreign = {"notes": ["made by hand"], "state": 2}
+        self.host.vmutils.vms["foreign"] = foreign
+        self.driver._vmops.resume_consoles()
+        self.guest_writes(b"again\n")
+        self.assertOutput(b"again\n")
+        self.assertEqual({self.made.name}, set(self.driver._consoleops._logs))
+
+    def test_ends_with_its_instance(self):
+        log = self.driver._consoleops._logs[self.made.name]
+        self.driver.destroy(self.context, self.made, [])
+        self.assertFalse(log.is_alive())
+        self.assertEqual({}, self.driver._consoleops._logs)
+
+    def test_path_of_the_pipe(self):
+        self.assertEqual(self.vm(self.made)["serial"], paths.serial_pipe(self.made.uuid))
+        self.assertEqual(1, consoleops.SERIAL_PORT)
+        self.assertTrue(pathlib.Path(paths.console_log(self.made.name)).is_relative_to(self.instances))

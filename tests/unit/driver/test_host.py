@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+import inspect
+import json
+import pathlib
+import sys
+
+import nova.virt
+import os_resource_classes as orc
+from nova import exception
+from nova.compute import provider_tree
+from nova.virt import driver as nova_driver
+from oslo_utils import uuidutils
+
+from hyperv_driver import driver, errors
+from tests.unit.driver import base, fake_host
+from tests.unit.driver.base import instance, vif
+
+NOVA_VIRT = pathlib.Path(driver.__file__).parent.parent / "nova" / "virt"
+
+
+class HostTest(base.DriverTestCase):
+    def test_resources(self):
+        (node,) = self.driver.get_available_nodes()
+        resources = self.driver.get_available_resource(node)
+        expected = {
+            "hypervisor_hostname": node,
+            "hypervisor_type": "hyperv",
+            "hypervisor_version": 10020348,
+            "vcpus": 16,
+            "memory_mb": 32768,
+            "memory_mb_used": 12288,
+            "local_gb": 500,
+            "local_gb_used": 400,
+        }
+        self.assertEqual(expected, {name: resources[name] for name in expected})
+        cpu = json.loads(resources["cpu_info"])
+        self.assertEqual({"sockets": 2, "cores": 4, "threads": 2}, cpu["topology"])
+        self.assertEqual(["sse"], cpu["features"])
+        self.assertIn(("x86_64", "hyperv", "hvm"), resources["supported_instances"])
+
+    def test_inventory(self):
+        self.config(reserved_host_memory_mb=1024, reserved_host_disk_mb=10240, cpu_allocation_ratio=4.0)
+        (node,) = self.driver.get_available_nodes()
+        tree = provider_tree.ProviderTree()
+        tree.new_root(node, uuidutils.generate_uuid())
+        self.driver.update_provider_tree(tree, node)
+        inventory = tree.data(node).inventory
+        self.assertEqual({orc.VCPU, orc.MEMORY_MB, orc.DISK_GB}, set(inventory))
+        self.assertEqual((16, 4.0, 0), pick(inventory[orc.VCPU]))
+        self.assertEqual((32768, 1.0, 1024), pick(inventory[orc.MEMORY_MB]))
+        self.assertEqual((500, 1.0, 10), pick(inventory[orc.DISK_GB]))
+
+    def test_uptime(self):
+        self.assertRegex(self.driver.get_host_uptime(), r"^\d\d:\d\d:\d\d up 2 days, 1:01:01$")
+
+    def test_switch_that_is_not_there(self):
+        self.config(vswitch_name="intern", group="hyperv")
+        error = self.assertRaises(exception.NovaException, self.driver.init_host, "this")
+        self.assertIn("intern", str(error))
+
+    def test_switch_that_nobody_named(self):
+        self.config(vswitch_name=None, group="hyperv")
+        error = self.assertRaises(exception.InvalidConfiguration, self.driver.init_host, "this")
+        self.assertIn("[hyperv] vswitch_name is not set", str(error))
+
+    def test_plugging_again_when_nova_starts(self):
+        adapter = vif()
+        made = self.spawn(vifs=[adapter])
+        self.driver.unplug_vifs(made, [adapter])
+        self.assertEqual({"mac": adapter["address"]}, self.vm(made)["nics"][adapter["id"]])
+        self.driver.plug_vifs(made, [adapter])
+        self.assertEqual("external", self.vm(made)["nics"][adapter["id"]]["switch"])
+        # One that Hyper-V lost must not keep nova-compute from starting.
+        self.driver.plug_vifs(instance("x-ff"), [vif()])
+
+
+def pick(record):
+    return record["total"], record["allocation_ratio"], record["reserved"]
+
+
+class InterfaceTest(base.DriverTestCase):
+    def test_signatures_are_novas(self):
+        for name, method in vars(driver.HyperVDriver).items():
+            if inspect.isfunction(method) and not name.startswith("_"):
+                base_method = getattr(nova_driver.ComputeDriver, name)
+                self.assertEqual(inspect.signature(base_method), inspect.signature(method), name)
+
+    def test_claims_what_it_does(self):
+        claimed = {name for name, claim in driver.HyperVDriver.capabilities.items() if claim}
+        self.assertEqual({"has_imagecache", "supports_image_type_vhd", "supports_image_type_vhdx"}, claimed)
+        self.assertEqual(set(nova_driver.ComputeDriver.capabilities), set(driver.HyperVDriver.capabilities))
+
+    def test_not_done_yet(self):
+        made = self.spawn()
+        for call in (
+            lambda: self.driver.snapshot(self.context, made, "image", None),
+            lambda: self.driver.suspend(self.context, made),
+            lambda: self.driver.attach_volume(self.context, {}, made, "/dev/sdb"),
+            lambda: self.driver.attach_interface(self.context, made, None, vif()),
+            lambda: self.driver.rescue(self.context, made, [], None, "", None, []),
+        ):
+            self.assertRaises(NotImplementedError, call)
+
+    def test_fake_host_takes_what_oswin_takes(self):
+        from os_win.utils import hostutils10, pathutils
+        from os_win.utils.compute import vmutils10
+        from os_win.utils.network import networkutils
+        from os_win.utils.storage import diskutils
+        from os_win.utils.storage.virtdisk import vhdutils
+
+        for fake, real in (
+            (fake_host.FakeVMUtils, vmutils10.VMUtils10),
+            (fake_host.FakeVHDUtils, vhdutils.VHDUtils),
+            (fake_host.FakeDiskUtils, diskutils.DiskUtils),
+            (fake_host.FakeNetworkUtils, networkutils.NetworkUtilsR2),
+            (fake_host.FakeHostUtils, hostutils10.HostUtils10),
+            (fake_host.FakePathUtils, pathutils.PathUtils),
+        ):
+            for name, method in vars(fake).items():
+                if inspect.isfunction(method) and not name.startswith("_"):
+                    # os-win's decorators hide names behind *args, so that only the rest can be compared.
+                    names = list(inspect.signature(getattr(real, name)).parameters)
+                    if "args" not in names:
+                        self.assertLessEqual(set(inspect.signature(method).parameters), set(names), name)
+
+    def test_where_nova_looks(self):
+        self.addCleanup(sys.modules.pop, "nova.virt.hyperv", None)
+        self.useFixture_patch("nova.virt.__path__", [*nova.virt.__path__, str(NOVA_VIRT)])
+        self.useFixture_patch("hyperv_driver.oswin.Utilities.of_this_host", fake_host.utilities)
+        loaded = nova_driver.load_compute_driver(self.virtapi, "hyperv.HyperVDriver")
+        self.assertIsInstance(loaded, driver.HyperVDriver)
+
+    def test_exceptions_without_an_instance(self):
+        @errors.converts_exceptions
+        class Driver:
+            def list_instances(self):
+                raise errors.oswin.exceptions.HyperVVMNotFoundException(vm_name="vm-1")
+
+        error = self.assertRaises(exception.NovaException, Driver().list_instances)
+        self.assertIn("list_instances: ", str(error))

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+import struct
+import tempfile
+
+import testtools
+
+from hyperv_driver import images, vhdx
+from tests.unit.driver.base import MIB, image_file
+
+
+def vhd_checksum(data, at):
+    struct.pack_into(">I", data, at, 0)
+    struct.pack_into(">I", data, at, ~sum(data) & 0xFFFFFFFF)
+
+
+def changed_vhd(data, **fields):
+    """A dynamic VHD with other fields in footers (kind, size) or header (parent_name), and right sums."""
+    data = bytearray(data)
+    footer, header = bytearray(data[-512:]), bytearray(data[512:1536])
+    if "kind" in fields:
+        struct.pack_into(">I", footer, 60, fields["kind"])
+    if "size" in fields:
+        struct.pack_into(">Q", footer, 48, fields["size"])
+    if "parent_name" in fields:
+        name = fields["parent_name"].encode("utf-16-be")
+        header[64 : 64 + len(name)] = name
+    vhd_checksum(footer, 64)
+    vhd_checksum(header, 36)
+    data[:512] = data[-512:] = footer
+    data[512:1536] = header
+    return bytes(data)
+
+
+def set_crc(data, at, length):
+    """Put the right checksum into a VHDX structure of a bytearray."""
+    data[at + 4 : at + 8] = bytes(4)
+    data[at + 4 : at + 8] = struct.pack("<I", vhdx._crc32c(data[at : at + length]))
+
+
+def item_offset(data, item):
+    """Where a metadata item's entry is in a VHDX."""
+    return data.index(item.bytes_le)
+
+
+class ImagesTestCase(testtools.TestCase):
+    def inspect(self, data, claimed_format):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            return images.inspect(file.name, claimed_format)
+
+    def assertRefused(self, words, data, claimed_format):
+        error = self.assertRaises(images.UnacceptableDisk, self.inspect, data, claimed_format)
+        self.assertIn(words, str(error))
+
+
+class InspectTest(ImagesTestCase):
+    def test_images_of_qemu(self):
+        for disk_format in ("vhd", "vhdx"):
+            for subformat in ("fixed", "dynamic"):
+                disk = self.inspect(image_file(disk_format, subformat), disk_format)
+                self.assertEqual(images.VirtualDisk(disk_format, 20 * MIB), disk)
+
+    def test_other_format_than_claimed(self):
+        self.assertRefused("its content is vhdx, expected vhd", image_file("vhdx"), "vhd")
+        self.assertRefused("its content is vhd, expected vhdx", image_file("vhd"), "vhdx")
+        self.assertRefused("neither VHD nor VHDX, expected vhd", b"QFI\xfb" + bytes(2000), "vhd")
+        self.assertRefused("disk format qcow2, expected one of: vhd, vhdx", image_file("vhd"), "qcow2")
+        self.assertRefused("disk format None", image_file("vhd"), None)
+
+    def test_two_formats_at_once(self):
+        both = image_file("vhdx") + image_file("vhd", "fixed")[-512:]
+        self.assertRefused("its content is vhd and vhdx", both, "vhd")
+        self.assertRefused("its content is vhd and vhdx", both, "vhdx")
+
+    def test_truncated_everywhere(self):
+        for disk_format in ("vhd", "vhdx"):
+            for subformat in ("fixed", "dynamic"):
+                data = image_file(disk_format, subformat, 4 * MIB)
+                for length in (0, 7, 511, 513, 2000, 70_000, 200_000, MIB, 2 * MIB, len(data) - 1):
+                    if length < len(data):
+                        self.assertRaises(images.UnacceptableDisk, self.inspect, data[:length], disk_format)
+
+
+class VHDTest(ImagesTestCase):
+    def setUp(self):
+        super().setUp()
+        self.image = image_file("vhd")
+
+    def test_differencing(self):
+        self.assertRefused("differencing disk, which names a parent", changed_vhd(self.image, kind=4), "vhd")
+
+    def test_dynamic_that_names_a_parent(self):
+        lie = changed_vhd(self.image, parent_name=r"C:\Windows\secret.vhd")
+        self.assertRefused("a dynamic disk that names a parent", lie, "vhd")
+
+    def test_unknown_kind(self):
+        self.assertRefused(
+            "VHD of type 7, expected fixed (2) or dynamic (3)", changed_vhd(self.image, kind=7), "vhd"
+        )
+
+    def test_size_that_its_table_does_not_hold(self):
+        self.assertRefused("entries in its block table", changed_vhd(self.image, size=2**40), "vhd")
+        self.assertRefused("virtual size of 0 bytes", changed_vhd(self.image, size=0), "vhd")
+        self.assertRefused("expected whole sectors", changed_vhd(self.image, size=2**50), "vhd")
+
+    def test_fixed_of_another_length(self):
+        image = image_file("vhd", "fixed")
+        self.assertRefused("fixed disk of 20971520 bytes in a file of", image[512:], "vhd")
+        self.assertRefused("fixed disk of 20971520 bytes in a file of", bytes(512) + image, "vhd")
+
+    def test_footers_that_differ(self):
+        data = bytearray(self.image)
+        data[20] ^= 1
+        self.assertRefused("the footer and its copy", data, "vhd")
+
+    def test_checksums(self):
+        data = bytearray(self.image)
+        data[-400] ^= 1
+        self.assertRefused("checksum of the footer", data, "vhd")
+        data = bytearray(self.image)
+        data[512 + 28] ^= 1
+        self.assertRefused("checksum of the dynamic disk's header", data, "vhd")
+
+    def test_block_beyond_the_end(self):
+        data = bytearray(self.image)
+        struct.pack_into(">I", data, 1536, len(data) // 512)
+        self.assertRefused("truncated: block 0", data, "vhd")
+
+
+class VHDXTest(ImagesTestCase):
+    def setUp(self):
+        super().setUp()
+        self.image = bytearray(image_file("vhdx"))
+
+    def test_parent_flag(self):
+        (offset,) = struct.unpack_from("<I", self.image, item_offset(self.image, vhdx.FILE_PARAMETERS) + 16)
+        table = item_offset(self.image, vhdx.FILE_PARAMETERS) // (64 * 1024) * 64 * 1024
+        self.image[table + offset + 4] |= vhdx.HAS_PARENT
+        self.assertRefused("differencing disk, which names a parent", self.image, "vhdx")
+
+    def test_parent_locator_without_the_flag(self):
+        entry = item_offset(self.image, vhdx.VIRTUAL_DISK_ID)
+        self.image[entry : entry + 16] = vhdx.PARENT_LOCATOR.bytes_le
+        self.assertRefused("a disk that names a parent", self.image, "vhdx")
+
+    def test_log_to_replay(self):
+        for at in vhdx.HEADERS_AT:
+            self.image[at + 48 : at + 64] = bytes(range(16))
+            set_crc(self.image, at, vhdx.HEADER_SIZE)
+        self.assertRefused("its log has entries to replay", self.image, "vhdx")
+
+    def test_later_of_two_headers_counts(self):
+        later = max(vhdx.HEADERS_AT, key=lambda at: struct.unpack_from("<Q", self.image, at + 8))
+        earlier = min(vhdx.HEADERS_AT, key=lambda at: struct.unpack_from("<Q", self.image, at + 8))
+        self.image[earlier + 100] ^= 1
+        self.assertEqual(20 * MIB, self.inspect(self.image, "vhdx").virtual_size)
+        self.image[later + 100] ^= 1
+        self.assertRefused("no header whose checksum is right", self.image, "vhdx")
+
+    def test_unknown_required_item(self):
+        entry = item_offset(self.image, vhdx.VIRTUAL_DISK_ID)
+        self.image[entry] ^= 1
+        self.assertRefused("unknown metadata item", self.image, "vhdx")
+
+    def test_missing_item(self):
+        entry = item_offset(self.image, vhdx.VIRTUAL_DISK_SIZE)
+        self.image[entry] ^= 1
+        self.image[entry + 24] = 0
+        self.assertRefused(f"metadata item {vhdx.VIRTUAL_DISK_SIZE} is missing", self.image, "vhdx")
+
+    def test_region_tables_that_differ(self):
+        second = vhdx.REGION_TABLES_AT[1]
+        self.image[second + 20000] ^= 1
+        set_crc(self.image, second, vhdx.REGION_TABLE_SIZE)
+        self.assertRefused("its two region tables differ", self.image, "vhdx")
+
+    def test_block_beyond_the_end_or_in_a_parent(self):
+        entry = item_offset(self.image[: vhdx.REGION_TABLES_AT[1]], vhdx.BAT)
+        (table,) = struct.unpack_from("<Q", self.image, entry + 16)
+        struct.pack_into("<Q", self.image, table, (len(self.image) & ~(MIB - 1)) | vhdx.FULLY_PRESENT)
+        self.assertRefused("truncated: entry 0", self.image, "vhdx")
+        struct.pack_into("<Q", self.image, table, vhdx.PARTIALLY_PRESENT)
+        self.assertRefused("entry 0 of its block table is partly in a parent", self.image, "vhdx")
+
+    def test_checksum_is_the_one_of_the_specification(self):
+        # The check value of CRC-32C, as every catalogue of CRCs gives it.
+        self.assertEqual(0xE3069283, vhdx._crc32c(b"123456789"))

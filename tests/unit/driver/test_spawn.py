@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import pathlib
+from unittest import mock
+
+from nova import exception
+from nova.compute import power_state
+from nova.network import model
+
+from hyperv_driver import oswin
+from tests.unit.driver import base
+from tests.unit.driver.base import GIB, MIB, instance, vif
+
+
+class SpawnTest(base.DriverTestCase):
+    def state(self, made):
+        return self.driver.get_info(made).state
+
+    def test_running_with_what_the_flavor_says(self):
+        made = self.spawn()
+        self.assertEqual(power_state.RUNNING, self.state(made))
+        self.assertEqual((512, 2), (self.vm(made)["memory_mb"], self.vm(made)["vcpus"]))
+        self.assertEqual([made.name], self.driver.list_instances())
+        self.assertEqual([made.uuid], self.driver.list_instance_uuids())
+        self.assertEqual(str(self.instances / made.name), self.vm(made)["path"])
+
+    def test_stays_off_if_asked(self):
+        self.assertEqual(power_state.SHUTDOWN, self.state(self.spawn(power_on=False)))
+
+    def test_generation_1_boots_from_ide(self):
+        made = self.spawn()
+        self.assertEqual([("ide", str(self.instances / made.name / "root.vhdx"))], self.vm(made)["disks"])
+        self.assertEqual(1, self.vm(made)["generation"])
+
+    def test_generation_2_boots_from_scsi(self):
+        made = self.spawn(properties={"hw_machine_type": "hyperv-gen2"})
+        root = str(self.instances / made.name / "root.vhdx")
+        self.assertEqual([("scsi", root)], self.vm(made)["disks"])
+        self.assertEqual([root], self.vm(made)["boot"])
+
+    def test_vhdx_is_a_difference_from_the_image_grown(self):
+        made = self.spawn()
+        image = str(self.instances / "_base" / f"{made.image_ref}.vhdx")
+        self.assertEqual({"size": GIB, "parent": image}, self.disk(made, "root.vhdx"))
+
+    def test_vhd_is_a_difference_from_a_grown_copy(self):
+        made = self.spawn(disk_format="vhd")
+        grown = str(self.instances / "_base" / f"{made.image_ref}_1G.vhd")
+        self.assertEqual({"size": GIB, "parent": grown}, self.disk(made, "root.vhd"))
+        self.assertEqual({image_of(grown)}, {image_of(path) for path in (self.instances / "_base").iterdir()})
+
+    def test_flavor_without_a_disk_takes_the_images_size(self):
+        for disk_format in ("vhd", "vhdx"):
+            made = self.spawn(instance(f"x-{len(disk_format)}", flavor=base.flavor(root_gb=0)), disk_format)
+            image = str(self.instances / "_base" / f"{made.image_ref}.{disk_format}")
+            self.assertEqual({"size": 20 * MIB, "parent": image}, self.disk(made, f"root.{disk_format}"))
+
+    def test_copy_of_the_image_without_cow(self):
+        self.config(use_cow_images=False)
+        made = self.spawn()
+        root = self.instances / made.name / "root.vhdx"
+        self.assertEqual(base.image_file("vhdx"), root.read_bytes())
+        self.assertEqual({"size": GIB, "parent": None}, self.disk(made, "root.vhdx"))
+
+    def test_one_semaphore_at_a_time(self):
+        # With max_concurrent_disk_ops = 1, whoever takes it twice waits for ever.
+        self.config(use_cow_images=False)
+        semaphore = OneAtATime()
+        self.useFixture_patch("nova.compute.utils.disk_ops_semaphore", semaphore)
+        self.spawn(disk_format="vhd")
+        self.config(use_cow_images=True)
+        self.spawn(instance("x-2"), disk_format="vhd")
+        self.assertEqual(2, semaphore.taken)
+
+    def test_image_is_fetched_once(self):
+        first = self.spawn()
+        self.spawn(instance("x-2", image_ref=first.image_ref))
+        self.assertEqual([first.image_ref], self.fetches)
+
+    def test_ephemerals(self):
+        made = self.spawn(block_device_info={"ephemerals": [{"size": 2}, {"size": 3}]})
+        self.assertEqual(3 * GIB, self.disk(made, "ephemeral1.vhdx")["size"])
+        self.assertEqual(["ide", "scsi", "scsi"], [bus for bus, _path in self.vm(made)["disks"]])
+
+    def test_adapters(self):
+        flat, tagged = vif(), vif(details={"vlan": "101"}, address="fa:16:3e:00:00:02")
+        made = self.spawn(vifs=[flat, tagged])
+        self.assertEqual(
+            {
+                flat["id"]: {"mac": "fa:16:3e:00:00:01", "switch": "external"},
+                tagged["id"]: {"mac": "fa:16:3e:00:00:02", "switch": "external", "vlan": 101},
+            },
+            self.vm(made)["nics"],
+        )
+
+    def test_waits_for_ports_that_are_not_ready(self):
+        self.config(vif_plugging_timeout=5)
+        late = vif(active=False)
+        self.spawn(vifs=[vif(), late])
+        self.assertEqual([("network-vif-plugged", late["id"])], self.virtapi.awaited)
+
+    def test_port_that_never_gets_ready(self):
+        self.virtapi.failure = exception.InstanceEventTimeout()
+        self.assertRaises(exception.VirtualInterfaceCreateException, self.spawn, vifs=[vif(active=False)])
+        self.assertNothingLeft()
+        self.config(vif_plugging_is_fatal=False)
+        self.assertEqual(power_state.RUNNING, self.state(self.spawn(vifs=[vif(active=False)])))
+
+    def test_port_bound_for_something_else(self):
+        for type_ in (model.VIF_TYPE_BINDING_FAILED, model.VIF_TYPE_OVS):
+            self.assertRaises(exception.VirtualInterfacePlugException, self.spawn, vifs=[vif(type=type_)])
+        self.assertNothingLeft()
+
+    def test_second_instance_of_that_name(self):
+        self.spawn()
+        self.assertRaises(exception.InstanceExists, self.spawn)
+        self.assertEqual(1, len(self.driver.list_instances()))
+
+    def test_image_larger_than_the_flavor(self):
+        made = instance()
+        self.glance[made.image_ref] = base.image_file("vhdx", size=2 * GIB)
+        self.assertRaises(exception.FlavorDiskSmallerThanImage, self.spawn, made)
+        self.assertNothingLeft()
+
+    def test_image_that_lies(self):
+        made = instance()
+        self.glance[made.image_ref] = base.image_file("vhd")
+        error = self.assertRaises(exception.ImageUnacceptable, self.spawn, made)
+        self.assertIn("its content is vhd, expected vhdx", str(error))
+        self.assertNothingLeft()
+        self.assertEqual([], os.listdir(self.instances / "_base"))
+
+    def test_what_it_does_not_do_is_refused(self):
+        volume = {"block_device_mapping": [{"mount_device": "/dev/sdb"}]}
+        swap = {"swap": {"device_name": "/dev/sdc", "swap_size": 64}}
+        for words, made, arguments in (
+            ("has volumes", instance(), {"block_device_info": volume}),
+            ("swap", instance(), {"block_device_info": swap}),
+            ("from a volume", instance(image_ref=""), {}),
+            ("config drive", instance(config_drive="True"), {}),
+            ("files to inject", instance(), {"injected_files": [("/etc/motd", "hello")]}),
+            ("secure boot", instance(), {"properties": {"os_secure_boot": "required"}}),
+            ("hw_machine_type is pc", instance(), {"properties": {"hw_machine_type": "pc"}}),
+            ("cannot have VHD disks", instance(),
+             {"disk_format": "vhd", "properties": {"hw_machine_type": "hyperv-gen2"}}),
+        ):  # fmt: skip
+            error = self.assertRaises(exception.InstanceUnacceptable, self.spawn, made, **arguments)
+            self.assertIn(words, str(error))
+        self.assertEqual([], self.fetches)
+
+    def test_image_of_another_format(self):
+        made = instance()
+        self.glance[made.image_ref] = b""
+        error = self.assertRaises(
+            exception.InstanceUnacceptable,
+            self.driver.spawn, self.context, made, base.image_meta("qcow2"), [], None, {},
+        )  # fmt: skip
+        self.assertIn("its image is qcow2, expected one of: vhd, vhdx", str(error))
+
+    def test_failure_of_hyperv_leaves_nothing_and_is_novas_exception(self):
+        failing = mock.patch.object(
+            self.host.vmutils, "attach_ide_drive", side_effect=oswin.exceptions.HyperVException("no slot")
+        )
+        with failing:
+            error = self.assertRaises(exception.NovaException, self.spawn)
+        self.assertEqual("spawn: no slot", str(error))
+        self.assertNothingLeft()
+
+    def test_leftovers_of_a_former_attempt(self):
+        made = instance()
+        leftover = self.instances / made.name / "root.vhdx.part"
+        leftover.parent.mkdir()
+        leftover.write_text("half")
+        self.spawn(made)
+        self.assertFalse(leftover.exists())
+
+    def disk(self, made, name):
+        return self.host.vhdutils.disks[str(self.instances / made.name / name)]
+
+    def assertNothingLeft(self):
+        self.assertEqual([], self.driver.list_instances())
+        self.assertEqual([], [name for name in os.listdir(self.instances) if name != "_base"])
+
+
+class OneAtATime:
+    """A semaphore that fails rather than waits."""
+
+    def __init__(self):
+        self.held = False
+        self.taken = 0
+
+    def __enter__(self):
+        assert not self.held
+        self.held = True
+        self.taken += 1
+
+    def __exit__(self, *_exception):
+        self.held = False
+
+
+def image_of(path):
+    return pathlib.Path(path).name.partition("_")[0].partition(".")[0]
+
+
+class DestroyTest(base.DriverTestCase):
+    def test_takes_machine_and_files(self):
+        made = self.spawn()
+        self.driver.destroy(self.context, made, [])
+        self.assertEqual([], self.driver.list_instances())
+        self.assertFalse((self.instances / made.name).exists())
+
+    def test_may_keep_the_disks(self):
+        made = self.spawn()
+        self.driver.destroy(self.context, made, [], destroy_disks=False)
+        self.assertTrue((self.instances / made.name / "root.vhdx").exists())
+        self.driver.cleanup(self.context, made, [])
+        self.assertFalse((self.instances / made.name).exists())
+
+    def test_machine_that_is_gone(self):
+        made = instance()
+        (self.instances / made.name).mkdir()
+        self.driver.destroy(self.context, made, [])
+        self.assertFalse((self.instances / made.name).exists())
+
+    def test_lingering_files(self):
+        made = instance()
+        (self.instances / made.name).mkdir()
+        self.assertTrue(self.driver.delete_instance_files(made))
+        self.assertEqual([], os.listdir(self.instances))
+
+
+class ImageCacheTest(base.DriverTestCase):
+    def test_unused_images_are_removed_when_old(self):
+        used, unused = self.spawn(disk_format="vhd"), self.spawn(instance("x-2"), disk_format="vhd")
+        self.config(remove_unused_original_minimum_age_seconds=0, group="image_cache")
+        for path in (self.instances / "_base").iterdir():
+            os.utime(path, (0, 0))
+        self.driver.manage_image_cache(self.context, [used])
+        left = {image_of(path) for path in (self.instances / "_base").iterdir()}
+        self.assertEqual(({used.image_ref}, 2), (left, len(os.listdir(self.instances / "_base"))))
+        self.assertNotIn(unused.image_ref, left)
+
+    def test_young_ones_stay_and_use_makes_young(self):
+        made = self.spawn()
+        image = self.instances / "_base" / f"{made.image_ref}.vhdx"
+        os.utime(image, (0, 0))
+        self.spawn(instance("x-2", image_ref=made.image_ref))
+        self.driver.manage_image_cache(self.context, [])
+        self.assertTrue(image.exists())
+
+    def test_nothing_cached_yet(self):
+        self.driver.manage_image_cache(self.context, [])
