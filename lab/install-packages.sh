@@ -1,0 +1,48 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Install Debian packages, as root or through sudo, and leave no server running or enabled that was not there before:
+#     install-packages.sh PACKAGE…
+set -eu
+
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || {
+        echo "missing Debian packages: $*; you are not root and there is no sudo: have root run apt-get install $*" >&2
+        exit 1
+    }
+    exec sudo sh "$0" "$@"
+fi
+
+policy=/usr/sbin/policy-rc.d
+enabled() {
+    # Servers that start with the machine: systemd's links, and what a package left for other inits.
+    find /etc/systemd/system -path '*.wants/*.service' -printf '%f\n' 2>/dev/null | sort -u
+}
+made_policy=
+finish() {
+    [ -z "$made_policy" ] || rm -f "$policy"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+before=$(enabled)
+if [ ! -e "$policy" ]; then
+    made_policy=yes
+    # invoke-rc.d(8): 101 forbids a package to start its server.
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt="apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0"
+$apt update
+$apt install --no-install-recommends "$@"
+for unit in $(enabled); do
+    if ! printf '%s\n' "$before" | grep -qxF "$unit"; then
+        echo "disabling $unit: the lab starts servers of its own"
+        if command -v systemctl >/dev/null; then
+            systemctl disable "$unit"
+        else
+            deb-systemd-helper disable "$unit"
+        fi
+    fi
+done

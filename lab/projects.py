@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the lab's Gerrit hosts: nova, this repository, and its folder trusted/."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from lab.commands import git, run
+from lab.errors import LabError
+from lab.home import CHECKOUT, Home
+from lab.services import accounts
+
+NOVA_VERSION = "34.0.0"
+BRANCH = "master"
+# One and the same root commit in every lab: who, when and what are fixed.
+IDENTITY = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (
+        ("NAME", "hyperv-ci lab"),
+        ("EMAIL", "lab@example.com"),
+        ("DATE", "2026-01-01T00:00Z"),
+    )
+}
+
+
+def nova_repository(home: Home) -> Path:
+    """Return the bare repository of nova's source distribution, which `lab install` makes."""
+    return home.cache / f"nova-{NOVA_VERSION}.git"
+
+
+def make_nova_repository(home: Home, pip: list[str | Path], environment: dict[str, str], log: Path) -> None:
+    """Fetch nova's source distribution and make it the root commit of a bare repository.
+
+    :param pip: the command that stands for pip, and `environment` what it needs
+    """
+    with tempfile.TemporaryDirectory(dir=home.cache) as folder:
+        run(
+            [
+                *pip,
+                "download",
+                "--no-deps",
+                "--no-binary",
+                ":all:",
+                "--dest",
+                folder,
+                f"nova=={NOVA_VERSION}",
+            ],
+            environment=environment,
+            log=log,
+        )
+        run(
+            ["tar", "--extract", "--file", f"{folder}/nova-{NOVA_VERSION}.tar.gz", "--directory", folder],
+            log=log,
+        )
+        tree = Path(folder, f"nova-{NOVA_VERSION}")
+        git(tree, "init", "--quiet", "--initial-branch", BRANCH)
+        # --force: what nova's .gitignore names is in the distribution for a reason (its version, for one).
+        git(tree, "add", "--force", "--all")
+        git(tree, "commit", "--quiet", "--message", f"nova {NOVA_VERSION}", environment=IDENTITY)
+        repository = nova_repository(home)
+        shutil.rmtree(repository, ignore_errors=True)
+        git(tree, "clone", "--quiet", "--bare", tree, repository)
+
+
+def publish(home: Home, project: str, repository: Path, revision: str) -> str:
+    """Make a revision the head of a project's master; return its hash.
+
+    :raises LabError: if the repository has no such revision, or Gerrit refuses the push
+    """
+    commit = git(repository, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip()
+    git(
+        repository,
+        "push",
+        "--quiet",
+        "--force",
+        "-o",
+        "skip-validation",
+        remote(project),
+        f"{commit}:refs/heads/{BRANCH}",
+        environment=ssh_environment(home, accounts.ADMIN),
+    )
+    return commit
+
+
+def publish_checkout(home: Home) -> None:
+    """Publish this repository's HEAD as hyperv-ci, and its folder trusted/ as hyperv-ci-config."""
+    head = publish(home, accounts.DRIVER, CHECKOUT, "HEAD")
+    tree = git(CHECKOUT, "rev-parse", f"{head}:trusted").strip()
+    config = git(
+        CHECKOUT, "commit-tree", tree, "-m", f"trusted/ of hyperv-ci {head}", environment=IDENTITY
+    ).strip()
+    publish(home, accounts.CONFIG, CHECKOUT, config)
+
+
+def uncommitted() -> list[str]:
+    """Return the files of this checkout that differ from HEAD, which is what the lab tests."""
+    return [line[3:] for line in git(CHECKOUT, "status", "--porcelain").splitlines()]
+
+
+def head(home: Home, project: str) -> str | None:
+    """Return the commit that a project's master is at, or None if it is empty."""
+    listing = run(
+        ["git", "ls-remote", remote(project), f"refs/heads/{BRANCH}"],
+        environment=ssh_environment(home, accounts.ADMIN),
+    )
+    return listing.split()[0] if listing else None
+
+
+def open_repository(path: Path, branch: str | None) -> tuple[Path, str, tempfile.TemporaryDirectory | None]:
+    """Return a repository, and the revision to import, for a path that may be a repository or a bundle.
+
+    The third value owns the unpacked bundle.
+
+    :raises LabError: if it is neither, or has no such branch
+    """
+    if not path.exists():
+        raise LabError(f"{path} does not exist: expected a git repository or a bundle")
+    unpacked = None
+    repository = path
+    if path.is_file():
+        unpacked = tempfile.TemporaryDirectory()
+        try:
+            run(["git", "clone", "--quiet", "--mirror", path.resolve(), unpacked.name])
+        except LabError as error:
+            raise LabError(f"{path} is no git bundle: {error}") from error
+        repository = Path(unpacked.name)
+    branches = git(repository, "for-each-ref", "--format=%(refname:short)", "refs/heads").split()
+    if branch is None and len(branches) == 1:
+        branch = branches[0]
+    if branch not in branches:
+        found = ", ".join(branches) or "none"
+        raise LabError(
+            f"{path} has the branches {found}: name one with --branch"
+            if branch is None
+            else f"{path} has no branch {branch}, only {found}"
+        )
+    return repository, branch, unpacked
+
+
+def remote(project: str) -> str:
+    """Return a project's address for git over SSH."""
+    return f"ssh://gerrit/{project}"
+
+
+def ssh_environment(home: Home, account: accounts.Account) -> dict[str, str]:
+    """Return the variables with which git talks to Gerrit as an account."""
+    return {"GIT_SSH_COMMAND": f"ssh -F '{home.accounts}/{account.name}/ssh_config'"}

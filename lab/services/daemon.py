@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server of the lab: started in its own session, found again by its pid file, ended with its children."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.home import Home
+from lab.services import detach, processes
+
+# A server gets no more of the caller's environment than it needs: the executor hands its own to every job.
+PASSED_ON = ("HOME", "USER", "LOGNAME", "TZ")
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """One server, by the name that its pid file and its log have.
+
+    :param grace: seconds it gets to end by itself
+    """
+
+    home: Home
+    name: str
+    grace: float = 10
+
+    @property
+    def log(self) -> Path:
+        """Return the file that holds what the server prints."""
+        return self.home.logs / f"{self.name}.log"
+
+    @property
+    def process(self) -> processes.Process | None:
+        """Return the server's process, or None if it does not run."""
+        return processes.read_pid_file(self.home.pids / self.name)
+
+    def start(
+        self,
+        command: Sequence[str | Path],
+        environment: dict[str, str] | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        """Start the server; it does not answer yet when this returns.
+
+        :param environment: variables it needs beyond PATH, HOME and the locale
+        :param directory: its working directory; the lab's state if not given
+        """
+        if self.process:
+            raise LabError(f"{self.name} runs already, with pid {self.process.pid}: expected it to be down")
+        pid_file = self.home.pids / self.name
+        pid_file.unlink(missing_ok=True)
+        with self.log.open("ab") as log:
+            subprocess.Popen(
+                [sys.executable, "-IS", detach.__file__, str(pid_file), *map(str, command)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=directory or self.home.state,
+                env=base_environment() | (environment or {}),
+            )
+        deadline = time.monotonic() + 10
+        while not pid_file.exists() or not pid_file.read_text():
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.name} did not start: {last_line(self.log)}", self.log)
+            time.sleep(0.01)
+
+    def wait(self, answers: Callable[[], bool], seconds: float) -> None:
+        """Wait until the server answers.
+
+        :param answers: asked about ten times a second
+        :raises LabError: if the server ends first, or takes longer than `seconds`
+        """
+        deadline = time.monotonic() + seconds
+        while not answers():
+            if not self.process:
+                raise LabError(f"{self.name} ended before it answered: {last_line(self.log)}", self.log)
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.name} does not answer after {seconds:.0f} s", self.log)
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End the server with all that it started; done already is fine."""
+        if process := self.process:
+            processes.end([process], self.grace)
+        (self.home.pids / self.name).unlink(missing_ok=True)
+
+
+def base_environment() -> dict[str, str]:
+    """Return what every server and every program of the lab gets of the caller's environment."""
+    return {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LANG": "C.UTF-8",
+        **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
+    }
+
+
+def last_line(log: Path) -> str:
+    """Return the last line of a log that is not empty."""
+    if not log.exists():
+        return f"{log} does not exist"
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "nothing in its log"

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodepool's launcher, which makes a node for each request of Zuul's."""
+
+import sys
+
+import jinja2
+import requests
+
+from lab.commands import installer_environment
+from lab.home import CHECKOUT, Home
+from lab.services import zookeeper
+from lab.services.daemon import Daemon
+from lab.services.keys import Authority, write_secret, write_ssh_key, write_winrm_certificate
+
+ADDRESS, PORT = "127.0.0.1", 8005
+# Two runs side by side are what two cores and 8 GiB hold; each takes a Windows node and a controller.
+MAX_SERVERS = 4
+
+
+def daemon(home: Home) -> Daemon:
+    """Return the launcher's daemon."""
+    return Daemon(home, "nodepool-launcher")
+
+
+def make_node_keys(home: Home) -> None:
+    """Make what opens every node (keys/node for SSH, keys/winrm), and what Windows nodes trust (keys/windows)."""
+    write_ssh_key(home.keys / "node", "zuul")
+    write_winrm_certificate(home.keys / "winrm", "zuul")
+    windows = home.keys / "windows"
+    Authority.new("hyperv-ci Windows nodes").issue("server", windows, ADDRESS)
+    (windows / "authorized").mkdir()
+    write_secret(windows / "authorized/zuul.pem", (home.keys / "winrm/winrm.pem").read_bytes())
+
+
+def configure(home: Home) -> None:
+    """Write nodepool.yaml from the template that every site uses."""
+    settings = {
+        "nodepool_zookeeper_host": zookeeper.ADDRESS,
+        "nodepool_zookeeper_port": zookeeper.PORT,
+        "nodepool_zookeeper_tls_cert": home.tls / "client.pem",
+        "nodepool_zookeeper_tls_key": home.tls / "client.key",
+        "nodepool_zookeeper_tls_ca": home.tls / "ca.pem",
+        "nodepool_webapp_address": ADDRESS,
+        "nodepool_webapp_port": PORT,
+        "nodepool_providers": ["lab"],
+        "nodepool_lab_nodes": home.nodes,
+        "nodepool_lab_logs": home.logs / "nodes",
+        "nodepool_lab_python": sys.executable,
+        "nodepool_lab_checkout": CHECKOUT,
+        "nodepool_lab_max_servers": MAX_SERVERS,
+        "nodepool_lab_images": home.images,
+        "nodepool_lab_windows_tls": home.keys / "windows",
+        "nodepool_lab_authorized_key": home.keys / "node.pub",
+    }
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(CHECKOUT / "nodepool"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    home.nodepool.mkdir(mode=0o700)
+    write_secret(home.nodepool / "nodepool.yaml", templates.get_template("nodepool.yaml.j2").render(settings))
+
+
+def start(home: Home) -> None:
+    """Start the launcher. Its nodes install packages, so it hands on what package installers read."""
+    daemon(home).start(
+        [
+            home.venv("nodepool"),
+            CHECKOUT / "nodepool/launcher.py",
+            "-f",
+            "-c",
+            home.nodepool / "nodepool.yaml",
+        ],
+        installer_environment(),
+    )
+
+
+def wait(home: Home) -> None:
+    """Wait until the launcher's web application answers."""
+
+    def answers() -> bool:
+        try:
+            return requests.get(f"http://{ADDRESS}:{PORT}/ready", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    daemon(home).wait(answers, 60)

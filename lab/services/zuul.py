@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Zuul: scheduler, executor, web."""
+
+import configparser
+import sysconfig
+from pathlib import Path
+
+import requests
+import yaml
+
+from lab.home import Home
+from lab.services import accounts, database, gerrit, zookeeper
+from lab.services.daemon import Daemon
+from lab.services.keys import password, write_secret
+
+ADDRESS, PORT, FINGER_PORT = "127.0.0.1", 9000, 7979
+URL = f"http://{ADDRESS}:{PORT}"
+TENANT = "hyperv"
+SERVICES = ("zuul-scheduler", "zuul-executor", "zuul-web")
+TENANT_CONFIGURATION = [
+    {
+        "tenant": {
+            "name": TENANT,
+            "source": {
+                "gerrit": {
+                    "config-projects": [accounts.CONFIG],
+                    # What nova's own zuul.yaml says is for OpenStack's Zuul.
+                    "untrusted-projects": [accounts.DRIVER, {accounts.NOVA: {"include": []}}],
+                }
+            },
+        }
+    }
+]
+
+
+def daemon(home: Home, service: str) -> Daemon:
+    """Return the daemon of one of SERVICES."""
+    return Daemon(home, service, grace=15)
+
+
+def configure(home: Home, site_url: str) -> None:
+    """Write zuul.conf, the tenant and the site variables.
+
+    :param site_url: where the published log pages are seen
+    """
+    for name in ("scheduler", "executor", "git", "builds", "merger", "keys"):
+        (home.zuul / name).mkdir(parents=True, mode=0o700)
+    write_secret(home.zuul / "tenants.yaml", yaml.safe_dump(TENANT_CONFIGURATION))
+    write_secret(home.zuul / "site-variables.yaml", yaml.safe_dump(site_variables(home, site_url)))
+    settings = {
+        "zookeeper": {
+            "hosts": f"{zookeeper.ADDRESS}:{zookeeper.PORT}",
+            "tls_cert": home.tls / "client.pem",
+            "tls_key": home.tls / "client.key",
+            "tls_ca": home.tls / "ca.pem",
+            "session_timeout": 40,
+        },
+        "keystore": {"password": password()},
+        "database": {"dburi": database.uri(home)},
+        "scheduler": {
+            "command_socket": home.zuul / "scheduler.socket",
+            "state_dir": home.zuul / "scheduler",
+            "tenant_config": home.zuul / "tenants.yaml",
+        },
+        "connection gerrit": {
+            "driver": "gerrit",
+            "server": gerrit.ADDRESS,
+            "port": gerrit.SSH_PORT,
+            "baseurl": gerrit.URL,
+            "user": accounts.CI.name,
+            "sshkey": home.accounts / accounts.CI.name / "id_ed25519",
+            "password": (home.accounts / accounts.CI.name / "http-password").read_text().strip(),
+            "auth_type": "basic",
+        },
+        "executor": {
+            "command_socket": home.zuul / "executor.socket",
+            "state_dir": home.zuul / "executor",
+            "git_dir": home.zuul / "git",
+            "job_dir": home.zuul / "builds",
+            "hostname": ADDRESS,
+            "finger_port": FINGER_PORT,
+            "sigterm_method": "stop",
+            "ansible_root": home.ansible,
+            "manage_ansible": "false",
+            "ansible_setup_timeout": 300,
+            "disk_limit_per_job": 4000,
+            "variables": home.zuul / "site-variables.yaml",
+            "private_key_file": home.keys / "node",
+            "winrm_cert_pem_file": home.keys / "winrm/winrm.pem",
+            "winrm_cert_key_file": home.keys / "winrm/winrm.key",
+            # Untrusted playbooks, which a change can rewrite, see neither.
+            "trusted_ro_paths": home.keys / "winrm",
+            "trusted_rw_paths": home.site,
+        },
+        "merger": {
+            "git_dir": home.zuul / "merger",
+            "git_user_name": accounts.CI.full_name,
+            "git_user_email": accounts.CI.email,
+        },
+        "web": {
+            "command_socket": home.zuul / "web.socket",
+            "listen_address": ADDRESS,
+            "port": PORT,
+            "root": URL,
+        },
+    }
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_dict(
+        {
+            section: {name: str(value) for name, value in values.items()}
+            for section, values in settings.items()
+        }
+    )
+    with write_secret(home.zuul / "zuul.conf", "").open("w", encoding="utf-8") as file:
+        parser.write(file)
+
+
+def site_variables(home: Home, site_url: str) -> dict[str, str | bool]:
+    """Return what the lab as a site tells every job: trusted/README.rst says what each means."""
+    return {
+        "site_log_root": str(home.site),
+        "site_log_url": site_url,
+        "site_windows_simulated": True,
+        "wheelhouse_platform": sysconfig.get_platform().replace("-", "_"),
+    }
+
+
+def start(home: Home, service: str) -> None:
+    """Start one of SERVICES."""
+    program: list[str | Path] = [home.venv("zuul", service)]
+    if service == "zuul-executor":
+        # -P: this folder's zuul.py is not the package that the script imports.
+        program = [home.venv("zuul"), "-P", Path(__file__).with_name("zuul_executor.py")]
+    # Zuul's own programs (zuul-bwrap, ansible's) lie beside the interpreter.
+    path = f"{home.venvs}/zuul/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    daemon(home, service).start([*program, "-f", "-c", home.zuul / "zuul.conf"], {"PATH": path})
+
+
+def wait(home: Home) -> None:
+    """Wait until Zuul's web shows the tenant, as the scheduler loaded it, and an executor that takes builds."""
+    for service, answers in (("zuul-scheduler", _tenant_loaded), ("zuul-executor", _executor_ready)):
+        daemon(home, service).wait(answers, 180)
+
+
+def _tenant_loaded() -> bool:
+    names = _get("tenants")
+    return bool(names) and any(tenant["name"] == TENANT for tenant in names)
+
+
+def _executor_ready() -> bool:
+    components = _get("components") or {}
+    return any(executor["state"] == "running" for executor in components.get("executor", []))
+
+
+def _get(path: str):
+    try:
+        answer = requests.get(f"{URL}/api/{path}", timeout=10)
+    except requests.ConnectionError:
+        return None
+    # While the scheduler loads the tenant, Zuul's web answers with 404 and 500.
+    return answer.json() if answer.ok else None
