@@ -93,7 +93,7 @@ class Cause(LogPageCase):
         self.leave("job-output.json", [playbook([play(
             "Side by side",
             task("Fine", controller={"msg": "ok"}),
-            task("Install", hyperv=failed("non-zero return code", stderr="1\nParsingError: x\n", stdout="no")),
+            task("Install", hyperv=failed("non-zero return code", stderr="1\nParsingError: x", stdout="no")),
         )], controller=0, hyperv=1)])
         shown = self.page()
         expected = "hyperv failed in “Side by side”: nova-compute-windows : Install: non-zero return code"
