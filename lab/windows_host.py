@@ -92,7 +92,8 @@ def main() -> int:
     try:
         run(options, stop)
     except (HostError, OSError, ValueError) as error:
-        print(f"windows_host: {error}", file=sys.stderr)
+        text = error.strerror if isinstance(error, OSError) and not error.filename else error
+        print(f"windows_host: {text}", file=sys.stderr)
         return 1
     return 0
 

@@ -61,8 +61,8 @@ def _commands(line: str) -> list[tuple[str, str]]:
             raise Win32Error(
                 errors.NOT_SUPPORTED,
                 line,
-                f"the simulated cmd.exe does not know {match[0]!r}; it knows programs, echo, exit, type, ver, &&"
-                " and ||",
+                f"the simulated cmd.exe does not know {match[0]!r}; it knows programs, echo, exit, type, ver,"
+                " && and ||",
             )
         found[-1] = (found[-1][0], found[-1][1] + piece)
     return [(operator, command.strip()) for operator, command in found]

@@ -147,10 +147,9 @@ def win_find(call: ModuleCall) -> dict[str, Any]:
     age = _amount(call["age"], _AGE, "age") if call["age"] is not None else None
     size = _amount(call["size"], _SIZE, "size") if call["size"] is not None else None
     stamp = {"mtime": "lastwritetime", "ctime": "creationtime", "atime": "lastaccesstime"}[call["age_stamp"]]
-    patterns = [
-        pattern if call["use_regex"] else fnmatch.translate(pattern) for pattern in call["patterns"] or [".*"]
-    ]
-    match = re.search if call["use_regex"] or not call["patterns"] else re.match
+    regular = call["use_regex"] and call["patterns"] is not None
+    patterns = ["*"] if call["patterns"] is None else call["patterns"]
+    expressions = patterns if regular else ["^" + fnmatch.translate(pattern) for pattern in patterns]
     algorithm = call["checksum_algorithm"] if call["get_checksum"] else None
     now, examined, found = time.time(), 0, {}
     for root in call["paths"]:
@@ -167,7 +166,7 @@ def win_find(call: ModuleCall) -> dict[str, Any]:
             continue
         for path in _below(session, root, call["depth"] if call["recurse"] else 1, call["follow"]):
             examined += 1
-            if not any(match(pattern, ntpath.basename(path), re.IGNORECASE) for pattern in patterns):
+            if not any(re.search(each, ntpath.basename(path), re.IGNORECASE) for each in expressions):
                 continue
             if session.is_directory(path) != (call["file_type"] == "directory"):
                 continue

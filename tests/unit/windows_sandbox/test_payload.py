@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+import base64
+import json
+
+import testtools
+
+from lab.windows_sandbox.ansible import payload
+
+
+def encoded(script):
+    return "PowerShell -NoProfile -EncodedCommand " + base64.b64encode(script.encode("utf-16-le")).decode()
+
+
+def call(**changes):
+    content = {
+        "module_entry": base64.b64encode(b"#!powershell\n").decode(),
+        "module_args": {"_ansible_module_name": "ansible.windows.win_ping", "data": "pong"},
+        "actions": ["module_powershell_wrapper"],
+        "environment": [],
+    } | changes
+    return b"exec wrapper\0\0\0\0" + json.dumps(content).encode()
+
+
+class TestUnwrap(testtools.TestCase):
+    def test_however_deep(self):
+        self.assertEqual("Get-Item x", payload.unwrap(encoded("Get-Item x")))
+        self.assertEqual("Get-Item x", payload.unwrap(encoded(encoded("Get-Item x"))))
+        self.assertEqual(
+            "x", payload.unwrap('"C:\\Windows\\powershell.exe" -encodedcommand ' + encoded("x").split()[-1])
+        )
+
+    def test_other_command_lines(self):
+        self.assertIsNone(payload.unwrap(r"C:\app\tool.exe -EncodedCommand eA=="))
+        self.assertIsNone(payload.unwrap("powershell -Command x"))
+
+    def test_rubbish(self):
+        self.assertRaises(payload.UnknownPayload, payload.unwrap, "powershell -EncodedCommand %%%")
+
+
+class TestDecode(testtools.TestCase):
+    def test_module(self):
+        result = payload.decode(call())
+        self.assertEqual("ansible.windows.win_ping", result.name)
+        self.assertEqual(b"#!powershell\n", result.source)
+        self.assertEqual("pong", result.arguments["data"])
+        self.assertEqual({}, result.environment)
+        self.assertIsNone(result.job)
+
+    def test_async_and_become(self):
+        result = payload.decode(
+            call(
+                actions=["become_wrapper", "async_wrapper", "async_watchdog", "module_powershell_wrapper"],
+                become_user="SYSTEM",
+                async_jid="j1",
+                async_timeout_sec=5,
+                environment={"A": 1},
+            )
+        )
+        self.assertEqual(payload.AsyncJob("j1", 5), result.job)
+        self.assertEqual("SYSTEM", result.become_user)
+        self.assertEqual({"A": "1"}, result.environment)
+
+    def test_script(self):
+        self.assertIsNone(payload.decode(call(actions=["module_script_wrapper"], module_args={})).name)
+
+    def test_unknown_actions_are_named(self):
+        error = self.assertRaises(payload.UnknownPayload, payload.decode, call(actions=["coverage_wrapper"]))
+        self.assertIn("coverage_wrapper", str(error))
+
+    def test_other_generations_are_named(self):
+        error = self.assertRaises(
+            payload.UnknownPayload, payload.decode, b'{"name":"exec_wrapper"}\n\0\0\0\0\n{}'
+        )
+        self.assertIn("2.19", str(error))
+        self.assertRaises(payload.UnknownPayload, payload.decode, b"")
