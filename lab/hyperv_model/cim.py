@@ -218,6 +218,12 @@ def timestamp(moment=None):
     return (moment or datetime.datetime.now(datetime.UTC)).strftime("%Y%m%d%H%M%S.%f+000")
 
 
+def age(moment):
+    """Seconds since a CIM timestamp in UTC."""
+    then = datetime.datetime.strptime(moment[:21], "%Y%m%d%H%M%S.%f").replace(tzinfo=datetime.UTC)
+    return (datetime.datetime.now(datetime.UTC) - then).total_seconds()
+
+
 def interval(seconds):
     """A CIM interval: days, hours, minutes, seconds and microseconds."""
     whole, micro = divmod(round(seconds * 1_000_000), 1_000_000)

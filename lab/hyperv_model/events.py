@@ -8,6 +8,7 @@ late.
 import threading
 
 from lab.hyperv_model import errors, providers
+from lab.hyperv_model.cim import Instance
 from lab.hyperv_model.errors import CimError
 
 CREATION, MODIFICATION, DELETION = (
@@ -32,6 +33,8 @@ class Subscription:
             raise CimError(errors.QUERY_NEEDS_WITHIN, f"a query for {query.class_name} needs WITHIN")
         if query.target_class is None:
             raise CimError(errors.INVALID_QUERY, "an event query needs TargetInstance ISA 'a class'")
+        blank = Instance(model.store.definition(namespace, query.target_class), {})
+        query.matches({"TargetInstance": blank, "PreviousInstance": blank})
         self._model = model
         self._namespace = namespace
         self._query = query

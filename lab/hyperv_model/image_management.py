@@ -2,7 +2,7 @@
 """Msvm_ImageManagementService: what is in a virtual disk file."""
 
 from lab.hyperv_model import embedded, storage, vhd
-from lab.hyperv_model.jobs import V2, JobFailure
+from lab.hyperv_model.jobs import INVALID_PARAMETER, V2, JobFailure
 from lab.hyperv_model.providers import provides
 
 SERVICE = "Msvm_ImageManagementService"
@@ -27,7 +27,10 @@ def install(model):
 
 @provides(f"{SERVICE}.GetVirtualHardDiskSettingData")
 def get_virtual_hard_disk_setting_data(model, service, Path):
-    file = model.local_path(Path)
+    try:
+        file = model.local_path(Path)
+    except OSError:
+        return {"ReturnValue": INVALID_PARAMETER}
     if not file.is_file():
         return {"ReturnValue": FILE_NOT_FOUND}
 

@@ -7,13 +7,11 @@ samples read the reason from the job).
 """
 
 import dataclasses
-import heapq
-import itertools
 import threading
-import time
 import uuid
 
-from lab.hyperv_model.cim import interval, timestamp
+from lab.hyperv_model.cim import age, interval, timestamp
+from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.providers import computes, provides
 
 V2 = "root/virtualization/v2"
@@ -76,18 +74,13 @@ class Jobs:
         self._store = store
         self._lock = lock
         self._seconds = seconds
-        self._waiting = []
-        self._order = itertools.count()
-        self._changed = threading.Condition(lock)
-        self._closed = False
-        self._thread = threading.Thread(target=self._serve, name="hyperv-jobs", daemon=True)
-        self._thread.start()
+        self._timers = set()
 
     def close(self):
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
-        self._thread.join()
+        """Drop what is still to happen."""
+        with self._lock:
+            for timer in self._timers:
+                timer.cancel()
 
     def run(self, method, affected, work, cancel=None):
         """Do the work of a method.
@@ -116,26 +109,21 @@ class Jobs:
         return {"ReturnValue": STARTED, "Job": job.path}
 
     def after(self, seconds, function):
-        """Call the function, under the model's lock, when this many seconds have passed."""
-        with self._changed:
-            heapq.heappush(self._waiting, (time.monotonic() + seconds, next(self._order), function))
-            self._changed.notify()
+        """Call the function, under the model's lock, when this many seconds have passed.
 
-    def pending(self, instance):
-        """The unfinished jobs about an instance."""
-        jobs = self._store.associators(instance, "Msvm_AffectedJobElement")
-        return [job for job in jobs if job["JobState"] == STATE_RUNNING]
+        In a thread of its own: one that crashes takes nothing else with it.
+        """
 
-    def _serve(self):
-        with self._changed:
-            while not self._closed:
-                now = time.monotonic()
-                if not self._waiting:
-                    self._changed.wait()
-                elif self._waiting[0][0] > now:
-                    self._changed.wait(self._waiting[0][0] - now)
-                else:
-                    heapq.heappop(self._waiting)[2]()
+        def call():
+            with self._lock:
+                self._timers.discard(timer)
+                function()
+
+        with self._lock:
+            timer = threading.Timer(seconds, call)
+            timer.daemon = True
+            self._timers.add(timer)
+            timer.start()
 
     def _fault(self, method):
         for fault in self.faults:
@@ -145,6 +133,7 @@ class Jobs:
         return None
 
     def _job(self, method, affected):
+        self._purge()
         now = timestamp()
         job = self._store.add(
             V2,
@@ -186,8 +175,13 @@ class Jobs:
             work()
         except JobFailure as failure:
             self._finish(job, STATE_EXCEPTION, failure)
+        except CimError as error:
+            self._finish(job, STATE_EXCEPTION, JobFailure(str(error)))
         else:
             self._finish(job, STATE_COMPLETED)
+        finally:
+            if job["JobState"] == STATE_RUNNING:
+                self._finish(job, STATE_EXCEPTION, JobFailure("The simulated provider crashed: see its log"))
 
     def _finish(self, job, state, failure=None):
         job.update(
@@ -200,10 +194,13 @@ class Jobs:
             job.update(
                 ErrorCode=failure.code,
                 ErrorDescription=failure.message,
-                HealthState=5,
                 ErrorSummaryDescription=failure.message.split(". ")[0],
             )
-        self.after(KEEP_SECONDS, lambda: self._store.remove(job))
+
+    def _purge(self):
+        for job in self._store.of(V2, "Msvm_ConcreteJob"):
+            if job["JobState"] != STATE_RUNNING and age(job["TimeOfLastStateChange"]) > KEEP_SECONDS:
+                self._store.remove(job)
 
 
 def _failing(fault, cancel):
@@ -234,4 +231,4 @@ def get_error_ex(model, job):
 @computes("Msvm_ConcreteJob")
 def elapsed(model, job):
     if job["JobState"] == STATE_RUNNING:
-        job["ElapsedTime"] = interval(model.seconds_since(job["StartTime"]))
+        job["ElapsedTime"] = interval(age(job["StartTime"]))

@@ -6,7 +6,6 @@ socket of :mod:`lab.hyperv_model.server` (WMI clients in other processes). Every
 process, and is gone with it.
 """
 
-import datetime
 import pathlib
 import threading
 import time
@@ -38,7 +37,8 @@ class Model:
     """A Hyper-V host.
 
     :param name: its computer name
-    :param local_path: function from a Windows path to the local path that it is kept at
+    :param local_path: function from a Windows path to the local path that it is kept at, whether there is a
+        file or not; raises OSError for a path that this host cannot have
     :param run_folder: folder for the named pipes of serial ports (``pipes/``); None: ports have no other end
     :param facts: what the host has; see HostFacts
     :param job_seconds: how long a job takes
@@ -84,11 +84,6 @@ class Model:
         """
         return Namespace(self, self.store.namespace(name))
 
-    def seconds_since(self, moment: str) -> float:
-        """Seconds passed since a CIM timestamp in UTC."""
-        then = datetime.datetime.strptime(moment[:21], "%Y%m%d%H%M%S.%f").replace(tzinfo=datetime.UTC)
-        return time.time() - then.timestamp()
-
     def subscribe(self, namespace, query, deliver):
         subscription = events.Subscription(self, namespace, wql.parse(query), deliver)
         self._subscriptions.append(subscription)
@@ -114,6 +109,9 @@ class Namespace:
             selected = {
                 definition.property(field).name for field in query.fields if not field.startswith("__")
             }
+            query.matches(
+                Instance(definition, {})
+            )  # names that the class has not are refused, instances or not
             found = [self._seen(instance) for instance in self._store.of(self.name, query.class_name)]
             matching = [instance for instance in found if query.matches(instance)]
         if selected:

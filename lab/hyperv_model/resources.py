@@ -6,8 +6,9 @@ import uuid
 from collections.abc import Callable
 
 from lab.hyperv_model import embedded, networking, storage
-from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
+from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2
 from lab.hyperv_model.providers import provides
+from lab.hyperv_model.serial_port import pipe_name
 from lab.hyperv_model.states import TITLES
 from lab.hyperv_model.virtual_system import SERVICE, machine_of
 
@@ -284,7 +285,7 @@ def _check(model, machine, part):
     elif sub_type == networking.CONNECTION:
         networking.check_connection(model, machine, part)
     elif sub_type == SERIAL_PORT:
-        networking_pipe(machine, part)
+        _check_pipe(machine, part)
     elif part.class_name == "Msvm_MemorySettingData":
         if (
             part["DynamicMemoryEnabled"]
@@ -304,9 +305,7 @@ def _check(model, machine, part):
         raise storage.failure(machine, part, f"{part['VirtualQuantity']} processors, expected 1 to 240")
 
 
-def networking_pipe(machine, port):
-    from lab.hyperv_model.serial_port import pipe_name
-
+def _check_pipe(machine, port):
     for pipe in port["Connection"]:
         if pipe and not pipe_name(pipe):
             raise storage.failure(machine, port, rf"Connection is {pipe}, expected \\.\pipe\NAME")
@@ -352,6 +351,3 @@ def _check_hot(machine, part, kind):
             f"it cannot be added or removed while the machine is {TITLES[machine.state]}, needs Off",
             INVALID_STATE,
         )
-
-
-__all__ = ["JobFailure", "equip", "install"]

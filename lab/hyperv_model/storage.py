@@ -87,7 +87,11 @@ def check_file(model, machine, disk):
         )
     if machine.generation == 2 and extension in (".vhd", ".avhd"):
         raise failure(machine, disk, f"generation 2 does not support the VHD format: {files[0]}")
-    if not model.local_path(files[0]).is_file():
+    try:
+        file = model.local_path(files[0])
+    except OSError as error:
+        raise failure(machine, disk, str(error), FAILED) from None
+    if not file.is_file():
         raise failure(machine, disk, f"{files[0]}: {FILE_NOT_FOUND}", FAILED)
 
 
@@ -133,8 +137,10 @@ def parents(model, path, prefix):
     """
     try:
         vhd.open_chain(path, model.local_path).close()
-    except FileNotFoundError:
-        raise JobFailure(f"{prefix} Attachment '{path}' not found. {FILE_NOT_FOUND}") from None
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        reason = f"not found. {FILE_NOT_FOUND}" if missing else f"cannot be opened: {error}"
+        raise JobFailure(f"{prefix} Attachment '{path}' {reason}") from None
     except vhd.VirtualDiskError as error:
         raise JobFailure(f"{prefix} Attachment '{path}': {error} ('0x{hresult(error.code):08X}')") from None
     links = []

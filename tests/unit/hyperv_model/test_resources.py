@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a machine is made of: what can be added, changed and removed, and what is refused."""
+
+from lab.hyperv_model import errors, states
+from lab.hyperv_model.errors import CimError
+from tests.unit.hyperv_model.case import ModelCase, xml
+
+RASD = "Msvm_ResourceAllocationSettingData"
+SASD = "Msvm_StorageAllocationSettingData"
+NIC = "Msvm_SyntheticEthernetPortSettingData"
+PORT = "Msvm_EthernetPortAllocationSettingData"
+IDE, SCSI = "Microsoft:Hyper-V:Emulated IDE Controller", "Microsoft:Hyper-V:Synthetic SCSI Controller"
+
+
+class SystemCase(ModelCase):
+    def test_generations_come_with_different_controllers(self):
+        self.assertEqual(2, len(self.define("one").of(RASD, IDE)))
+        self.assertEqual(0, len(self.define("two", generation=2).of(RASD)))
+        self.assertEqual(2, len(self.machine("two").of("Msvm_SerialPortSettingData")))
+
+    def test_secure_boot_needs_generation_2(self):
+        settings = xml("Msvm_VirtualSystemSettingData", ElementName="vm", SecureBootEnabled=True)
+        outputs, _ = self.call(self.service, "DefineSystem", SystemSettings=settings)
+        self.assertEqual(32773, outputs["ReturnValue"])
+
+    def test_a_running_machine_is_not_destroyed(self):
+        machine = self.define()
+        self.request(machine, states.ENABLE)
+        outputs, _ = self.call(self.service, "DestroySystem", AffectedSystem=machine.system.path)
+        self.assertEqual(32775, outputs["ReturnValue"])
+
+    def test_destroying_takes_everything_but_the_files(self):
+        machine = self.define(generation=2)
+        path = self.file(r"C:\root.vhdx")
+        self.attach(machine, path)
+        before = len(self.model.store.of("root/virtualization/v2", "CIM_SettingData"))
+        self.succeed(self.service, "DestroySystem", AffectedSystem=machine.system.path)
+        left = self.wmi.query(
+            f"SELECT * FROM CIM_SettingData WHERE InstanceID LIKE 'Microsoft:{machine.guid}%'"
+        )
+        self.assertEqual([], left)
+        self.assertLess(len(self.model.store.of("root/virtualization/v2", "CIM_SettingData")), before)
+        self.assertEqual([], self.wmi.query("SELECT * FROM Msvm_SettingsDefineState"))
+        self.assertTrue(self.local(path).exists())
+
+    def test_some_settings_wait_for_the_machine_to_be_off(self):
+        machine = self.define()
+        self.request(machine, states.ENABLE)
+        identity = machine.settings["InstanceID"]
+
+        def change(**values):
+            return {"SystemSettings": xml("Msvm_VirtualSystemSettingData", InstanceID=identity, **values)}
+
+        self.succeed(self.service, "ModifySystemSettings", **change(ElementName="renamed"))
+        self.assertEqual("renamed", machine.system["ElementName"])
+        self.fail_with("needs Off", self.service, "ModifySystemSettings", **change(BootOrder=[2, 1, 3, 0]))
+        self.fail_with(
+            "cannot be changed", self.service, "ModifySystemSettings", **change(ConfigurationID="x")
+        )
+
+    def test_the_boot_order_names_each_source_once(self):
+        machine = self.define(generation=2)
+        self.attach(machine, self.file(r"C:\a.vhdx"), slot=0)
+        self.attach(machine, self.file(r"C:\b.vhdx"), slot=1)
+        order = machine.settings["BootSourceOrder"]
+        identity = machine.settings["InstanceID"]
+
+        def change(wanted):
+            settings = xml("Msvm_VirtualSystemSettingData", InstanceID=identity, BootSourceOrder=wanted)
+            return {"SystemSettings": settings}
+
+        self.fail_with("2 boot sources", self.service, "ModifySystemSettings", **change(order[:1]))
+        self.succeed(self.service, "ModifySystemSettings", **change([path.upper() for path in order[::-1]]))
+        self.assertEqual(order[::-1], machine.settings["BootSourceOrder"])
+
+
+class StorageCase(ModelCase):
+    def refuse(self, reason, machine, class_name, sub_type, **values):
+        settings = xml(class_name, ResourceSubType=f"Microsoft:Hyper-V:{sub_type}", **values)
+        self.fail_with(
+            reason,
+            self.service,
+            "AddResourceSettings",
+            AffectedConfiguration=machine.settings.path,
+            ResourceSettings=[settings],
+        )
+
+    def test_devices_have_hyper_vs_identifiers(self):
+        machine = self.define()
+        drive, disk = self.attach(machine, self.file(r"C:\root.vhd"), slot=1)
+        base = f"Microsoft:{machine.guid}\\83F8638B-8DCA-4152-9EDA-2CA8B33039B4\\0\\1\\"
+        self.assertEqual(base + "D", self.wmi.at(drive)["InstanceID"])
+        self.assertEqual(base + "L", self.wmi.at(disk)["InstanceID"])
+
+    def test_a_slot_holds_one_drive(self):
+        machine = self.define()
+        self.attach(machine, self.file(r"C:\root.vhd"))
+        controller = machine.of(RASD, IDE)[0].path
+        drive = {"Parent": controller}
+        self.refuse(
+            "slot 0 of the controller is occupied",
+            machine,
+            RASD,
+            "Synthetic Disk Drive",
+            AddressOnParent=0,
+            **drive,
+        )
+        self.refuse("expected 0 to 1", machine, RASD, "Synthetic Disk Drive", AddressOnParent=2, **drive)
+
+    def test_the_parent_must_be_of_this_machine_and_kind(self):
+        machine, other = self.define("one"), self.define("other")
+        path = self.file(r"C:\root.vhd")
+        self.refuse(
+            "expected a Emulated IDE Controller or Synthetic SCSI Controller of this machine",
+            machine,
+            RASD,
+            "Synthetic Disk Drive",
+            Parent=other.of(RASD, IDE)[0].path,
+            AddressOnParent=0,
+        )
+        self.refuse(
+            "expected a Synthetic Disk Drive",
+            machine,
+            SASD,
+            "Virtual Hard Disk",
+            Parent=machine.of(RASD, IDE)[0].path,
+            HostResource=[path],
+        )
+
+    def test_files_are_checked(self):
+        one, two = self.define("one"), self.define("two", generation=2)
+        drive = self.add(
+            one, RASD, "Synthetic Disk Drive", Parent=one.of(RASD, IDE)[0].path, AddressOnParent=0
+        )
+        for machine, path, reason in (
+            (one, r"C:\missing.vhd", "cannot find the file"),
+            (one, r"D:\root.vhd", "no drive"),
+            (one, r"C:\root.img", "has the extension .img"),
+        ):
+            with self.subTest(path=path):
+                self.refuse(reason, machine, SASD, "Virtual Hard Disk", Parent=drive, HostResource=[path])
+        controller = self.add(two, RASD, "Synthetic SCSI Controller")
+        drive = self.add(two, RASD, "Synthetic Disk Drive", Parent=controller, AddressOnParent=0)
+        self.refuse(
+            "does not support the VHD format",
+            two,
+            SASD,
+            "Virtual Hard Disk",
+            Parent=drive,
+            HostResource=[self.file(r"C:\root.vhd")],
+        )
+
+    def test_ide_is_not_hot_but_scsi_is(self):
+        machine = self.define()
+        scsi = self.add(machine, RASD, "Synthetic SCSI Controller")
+        self.request(machine, states.ENABLE)
+        self.refuse(
+            "needs Off",
+            machine,
+            RASD,
+            "Synthetic Disk Drive",
+            Parent=machine.of(RASD, IDE)[0].path,
+            AddressOnParent=0,
+        )
+        self.add(machine, RASD, "Synthetic Disk Drive", Parent=scsi, AddressOnParent=0)
+        self.refuse("needs Off", machine, RASD, "Synthetic SCSI Controller")
+
+    def test_four_scsi_controllers_are_enough(self):
+        machine = self.define()
+        for _ in range(4):
+            self.add(machine, RASD, "Synthetic SCSI Controller")
+        self.refuse("it has 4 already", machine, RASD, "Synthetic SCSI Controller")
+
+    def test_a_detached_disk_leaves_the_boot_order(self):
+        machine = self.define(generation=2)
+        drive, disk = self.attach(machine, self.file(r"C:\root.vhdx"))
+        self.assertEqual(1, len(machine.settings["BootSourceOrder"]))
+        self.succeed(self.service, "RemoveResourceSettings", ResourceSettings=[drive])
+        self.assertEqual([], machine.settings["BootSourceOrder"])
+        with self.assertRaises(CimError):
+            self.wmi.at(disk)
+
+    def test_unknown_kinds_are_named(self):
+        self.refuse("Flux Capacitor cannot be added", self.define(), RASD, "Flux Capacitor")
+
+    def test_processor_and_memory_are_held_to_limits(self):
+        machine = self.define()
+        processor, memory = (
+            machine.of("Msvm_ProcessorSettingData")[0],
+            machine.of("Msvm_MemorySettingData")[0],
+        )
+        for part, values, reason in (
+            (processor, {"VirtualQuantity": 0}, "expected 1 to 240"),
+            (memory, {"VirtualQuantity": 1025}, "even number"),
+            (memory, {"DynamicMemoryEnabled": True, "VirtualQuantity": 512, "Reservation": 1024}, "minimum"),
+            (memory, {"Parent": "x"}, "Parent cannot be changed"),
+        ):
+            with self.subTest(reason=reason):
+                self.fail_with(reason, self.service, "ModifyResourceSettings", **self.modify(part, **values))
+
+    def test_a_serial_port_goes_to_a_pipe(self):
+        port = self.define().of("Msvm_SerialPortSettingData")[0]
+        self.fail_with(
+            "expected \\\\.\\pipe",
+            self.service,
+            "ModifyResourceSettings",
+            **self.modify(port, Connection=[r"C:\file"]),
+        )
+        self.succeed(self.service, "ModifyResourceSettings", **self.modify(port, Connection=[r"\\.\pipe\x"]))
+
+
+class NetworkCase(ModelCase):
+    def adapter(self, machine, **values):
+        return self.add(machine, NIC, "Synthetic Ethernet Port", ElementName="port", **values)
+
+    def test_a_static_address_is_kept_and_a_dynamic_one_is_made(self):
+        machine = self.define()
+        static = self.adapter(machine, Address="fa163e000001", StaticMacAddress=True)
+        self.assertEqual("FA163E000001", self.wmi.at(static)["Address"])
+        dynamic = self.adapter(machine, StaticMacAddress=False)
+        self.assertRegex(self.wmi.at(dynamic)["Address"], "^00155D[0-9A-F]{6}$")
+
+    def test_a_connection_needs_a_switch(self):
+        machine = self.define()
+        adapter = self.adapter(machine, StaticMacAddress=False)
+        (switch,) = self.wmi.query("SELECT * FROM Msvm_VirtualEthernetSwitch WHERE ElementName = 'external'")
+        wrong = switch.path.replace(switch["Name"], "00000000-0000-0000-0000-000000000000")
+        for path, reason in ((wrong, "no virtual switch"), (machine.system.path, "is not a virtual switch")):
+            self.fail_with(
+                reason,
+                self.service,
+                "AddResourceSettings",
+                AffectedConfiguration=machine.settings.path,
+                ResourceSettings=[
+                    xml(
+                        PORT,
+                        ResourceSubType="Microsoft:Hyper-V:Ethernet Connection",
+                        Parent=adapter,
+                        HostResource=[path],
+                    )
+                ],
+            )
+        port = self.add(machine, PORT, "Ethernet Connection", Parent=adapter, HostResource=[switch.path])
+        self.assertEqual(self.wmi.at(adapter)["InstanceID"] + "\\C", self.wmi.at(port)["InstanceID"])
+
+    def test_a_feature_is_one_per_port(self):
+        machine = self.define()
+        port = self.add(
+            machine, PORT, "Ethernet Connection", Parent=self.adapter(machine, StaticMacAddress=False)
+        )
+        vlan = {
+            "AffectedConfiguration": port,
+            "FeatureSettings": [
+                xml("Msvm_EthernetSwitchPortVlanSettingData", AccessVlanId=5, OperationMode=1)
+            ],
+        }
+        added = self.succeed(self.service, "AddFeatureSettings", **vlan)["ResultingFeatureSettings"]
+        self.fail_with("already", self.service, "AddFeatureSettings", **vlan)
+        self.succeed(self.service, "RemoveFeatureSettings", FeatureSettings=added)
+        self.succeed(self.service, "AddFeatureSettings", **vlan)
+
+
+class InvocationCase(ModelCase):
+    def refuse(self, code, reason, target, method, **arguments):
+        with self.assertRaisesRegex(CimError, reason) as caught:
+            self.wmi.invoke(target, method, arguments)
+        self.assertEqual(code, caught.exception.code)
+
+    def test_unknown_methods_and_parameters_are_named(self):
+        system = self.define().system.path
+        self.refuse(
+            errors.INVALID_METHOD, "Msvm_ComputerSystem has no method RequestReset", system, "RequestReset"
+        )
+        self.refuse(
+            errors.INVALID_METHOD_PARAMETERS,
+            "RequestStateChange has no input parameter State",
+            system,
+            "RequestStateChange",
+            State=2,
+        )
+        self.refuse(
+            errors.TYPE_MISMATCH,
+            "RequestedState is uint16, got 'on'",
+            system,
+            "RequestStateChange",
+            RequestedState="on",
+        )
+        self.refuse(
+            errors.INVALID_OBJECT_PATH,
+            "needs an instance",
+            "Msvm_ComputerSystem",
+            "RequestStateChange",
+            RequestedState=2,
+        )
+
+    def test_references_must_lead_somewhere(self):
+        system = self.define().system.path
+        missing = system.replace(self.machine("vm").guid, "NONE")
+        self.refuse(errors.NOT_FOUND, "not found", self.service, "DestroySystem", AffectedSystem=missing)
+        self.refuse(
+            errors.NOT_FOUND,
+            "is not on HV1",
+            self.service,
+            "DestroySystem",
+            AffectedSystem=system.replace("HV1", "HV2"),
+        )
+
+    def test_every_method_of_the_schema_is_simulated(self):
+        from lab.hyperv_model import providers
+
+        for classes in self.model.store.definitions.values():
+            for definition in classes.values():
+                for method in definition.methods.values():
+                    self.assertTrue(callable(providers.function_for(definition, method)))
+
+    def test_a_summary_has_what_was_asked_for(self):
+        machine = self.define()
+        outputs = self.wmi.invoke(
+            self.service,
+            "GetSummaryInformation",
+            {"SettingData": [machine.settings.path], "RequestedInformation": [4, 100, 103]},
+        )
+        (summary,) = outputs["SummaryInformation"]
+        self.assertEqual(
+            (1, 3, None, None),
+            tuple(summary[name] for name in ("NumberOfProcessors", "EnabledState", "MemoryUsage", "UpTime")),
+        )
+        self.refuse(
+            errors.INVALID_PARAMETER, "999", self.service, "GetSummaryInformation", RequestedInformation=[999]
+        )
+
+    def test_the_image_service_tells_parent_and_size(self):
+        (service,) = self.wmi.query("SELECT * FROM Msvm_ImageManagementService")
+        base = self.file(r"C:\base\base.vhdx")
+        path = self.file(r"C:\vm\root.vhdx", parent=base)
+        text = self.succeed(service.path, "GetVirtualHardDiskSettingData", Path=path)["SettingData"]
+        for value in ("C:\\base\\base.vhdx", f">{16 << 20}<", '"Type" TYPE="uint16"><VALUE>4<'):
+            self.assertIn(value, text)
+        outputs, _ = self.call(service.path, "GetVirtualHardDiskSettingData", Path=r"C:\none.vhdx")
+        self.assertEqual(32779, outputs["ReturnValue"])
