@@ -12,7 +12,7 @@ import ntpath
 import os
 import posixpath
 
-from . import paths
+from . import paths, pipes
 
 ONE_PATH = (
     "access", "chdir", "chmod", "chown", "getxattr", "lchown", "listdir", "listxattr", "lstat", "mkdir",
@@ -34,7 +34,7 @@ def install() -> None:
         setattr(os, name, _Translating(getattr(os, name), 2))
     os.rename = _rename(_Translating(os.rename, 2))
     os.scandir = _scandir(os.scandir)
-    builtins.open = io.open = _Translating(io.open, 1)
+    builtins.open = io.open = _open(_Translating(io.open, 1))
     for name in SAME_IN_NTPATH:
         setattr(posixpath, name, _by_kind(getattr(posixpath, name), getattr(ntpath, name)))
     posixpath.abspath = _by_kind(posixpath.abspath, ntpath.normpath)
@@ -78,6 +78,15 @@ class _Translating:
             return self._function(*hosted, **named)
         except OSError as error:
             raise paths.windows_error(error.errno, *given) from None
+
+
+def _open(open_file):
+    @functools.wraps(open_file)
+    def call(file, *args, **kwargs):
+        is_pipe = isinstance(file, str) and paths.pipe_name(file)
+        return (pipes.open_file if is_pipe else open_file)(file, *args, **kwargs)
+
+    return call
 
 
 def _rename(rename):

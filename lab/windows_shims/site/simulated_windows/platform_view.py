@@ -6,6 +6,7 @@ long of 32 bits, as in Windows' LLP64 model). Everything else keeps seeing the L
 """
 
 import builtins
+import functools
 import sys
 import types
 
@@ -50,19 +51,15 @@ class _View(types.ModuleType):
 WINDOWS_SYS = _View(sys, platform="win32")
 
 
+@functools.cache
 def _windows_ctypes():
-    global _ctypes_view
-    if _ctypes_view is None:
-        import ctypes
+    import ctypes
 
-        from . import dll
+    from . import dll
+    from .dll import errors
 
-        _ctypes_view = _View(
-            ctypes, c_long=ctypes.c_int32, c_ulong=ctypes.c_uint32, windll=dll.WINDLL, WinDLL=dll.WINDLL.load,
-            WINFUNCTYPE=ctypes.CFUNCTYPE, cdll=types.SimpleNamespace(LoadLibrary=dll.WINDLL.load),
-            get_last_error=dll.errors.get, set_last_error=dll.errors.set, WinError=dll.errors.win_error,
-        )  # fmt: skip
-    return _ctypes_view
-
-
-_ctypes_view = None
+    return _View(
+        ctypes, c_long=ctypes.c_int32, c_ulong=ctypes.c_uint32, windll=dll.WINDLL, WinDLL=dll.WINDLL.load,
+        WINFUNCTYPE=ctypes.CFUNCTYPE, cdll=types.SimpleNamespace(LoadLibrary=dll.WINDLL.load),
+        get_last_error=errors.get, set_last_error=errors.set, WinError=errors.win_error,
+    )  # fmt: skip

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""virtdisk.dll, as Microsoft documents it function by function, over real VHD and VHDX files."""
+
+import ctypes
+import ntpath
+import os
+import uuid
+
+import vhd
+
+from .. import paths
+from . import errors, handles
+from .library import function
+
+CREATE_VERSION_2 = 2
+FULL_PHYSICAL_ALLOCATION = 1
+NO_PARENTS = 1
+ACCESS_GET_INFO_OR_DETACH = 0x000C0000
+INFO_SIZE, INFO_PARENT_LOCATION, INFO_STORAGE_TYPE, INFO_SUBTYPE, INFO_IS_LOADED = 1, 3, 6, 7, 13
+DEVICES = {2: "vhd", 3: "vhdx"}
+SUBTYPES = {vhd.FIXED: 2, vhd.DYNAMIC: 3, vhd.DIFFERENCING: 4}
+VENDOR_MICROSOFT = uuid.UUID("ec984aec-a0f9-47e9-901f-71415a66345b")
+
+
+class VirtualDisk:
+    """What a virtual disk handle stands for."""
+
+    def __init__(self, path: str, disk: vhd.Disk, access: int):
+        self.path, self.disk, self.access = path, disk, access
+
+    def close(self) -> None:
+        self.disk.close()
+
+
+@function(returns_code=True)
+def OpenVirtualDisk(storage_type, path, access, flags, parameters, handle):
+    if flags & ~NO_PARENTS:
+        raise NotImplementedError(f"OpenVirtualDisk: flags {flags:#x}, the lab knows {NO_PARENTS:#x}")
+    if parameters:
+        raise NotImplementedError("OpenVirtualDisk: parameters are not simulated")
+    write = bool(access & ~ACCESS_GET_INFO_OR_DETACH)
+    disk = _open(path, write=write, parents=not flags & NO_PARENTS)
+    device = storage_type.contents.DeviceId
+    if device and DEVICES.get(device) != disk.format:
+        disk.close()
+        raise errors.Win32Error(vhd.errors.VHD_FORMAT_UNKNOWN)
+    handle.contents.value = handles.add(VirtualDisk(path, disk, access))
+
+
+def _open(path, *, write, parents):
+    if parents:
+        return vhd.open_chain(path, paths.to_host, write=write)
+    return vhd.open_disk(paths.to_host(path), write=write)
+
+
+@function(returns_code=True)
+def CreateVirtualDisk(
+    storage_type, path, _access, _security, flags, _provider, parameters, overlapped, handle
+):  # fmt: skip
+    wanted = parameters.contents
+    if wanted.Version != CREATE_VERSION_2 or overlapped or flags & ~FULL_PHYSICAL_ALLOCATION:
+        raise NotImplementedError(
+            f"CreateVirtualDisk: version {wanted.Version}, flags {flags:#x}, overlapped {bool(overlapped)}; "
+            f"the lab knows version {CREATE_VERSION_2}, flag {FULL_PHYSICAL_ALLOCATION}, no overlapped I/O"
+        )
+    if DEVICES.get(storage_type.contents.DeviceId) != ntpath.splitext(path)[1][1:].lower():
+        raise errors.Win32Error(errors.INVALID_PARAMETER)
+    wanted = wanted.Version2
+    kind = vhd.FIXED if flags & FULL_PHYSICAL_ALLOCATION else vhd.DYNAMIC
+    more = {"block_size": wanted.BlockSizeInBytes}
+    identifier = uuid.UUID(bytes_le=bytes(wanted.UniqueId))
+    if identifier.int:
+        more["identifier"] = identifier
+    if os.path.exists(path):
+        raise errors.Win32Error(errors.FILE_EXISTS)
+    if wanted.ParentPath and wanted.SourcePath:
+        raise errors.Win32Error(errors.INVALID_PARAMETER)
+    if wanted.ParentPath:
+        vhd.create_differencing(path, wanted.ParentPath, paths.to_host, size=wanted.MaximumSize, **more)
+    elif wanted.SourcePath:
+        vhd.convert(path, wanted.SourcePath, paths.to_host, kind=kind, **more)
+    else:
+        vhd.create(paths.to_host(path), wanted.MaximumSize, kind, **more)
+    disk = _open(path, write=True, parents=False)
+    handle.contents.value = handles.add(VirtualDisk(path, disk, 0))
+
+
+@function(returns_code=True)
+def GetVirtualDiskInformation(handle, _size, info, _used):
+    opened = handles.get(handle, VirtualDisk)
+    _INFORMATION.get(info.contents.Version, _unknown_information)(opened, info.contents)
+
+
+def _unknown_information(_opened, info):
+    raise NotImplementedError(f"GetVirtualDiskInformation: {info.Version} is not simulated")
+
+
+def _get_size(opened, info):
+    disk = opened.disk
+    info.Size.VirtualSize = disk.size
+    info.Size.PhysicalSize = os.path.getsize(disk.path)
+    info.Size.BlockSize = disk.block_size
+    info.Size.SectorSize = disk.sector_size
+
+
+def _get_parent_location(opened, info):
+    if opened.disk.kind != vhd.DIFFERENCING:
+        raise errors.Win32Error(vhd.errors.VHD_INVALID_TYPE)
+    info.ParentLocation.ParentResolved = int(opened.disk.parent is not None)
+    info.ParentLocation.ParentPath = vhd.parent_of(opened.disk.path, opened.path)
+
+
+def _get_storage_type(opened, info):
+    device = next(number for number, name in DEVICES.items() if name == opened.disk.format)
+    info.VirtualStorageType.DeviceId = device
+    ctypes.memmove(ctypes.byref(info.VirtualStorageType.VendorId), VENDOR_MICROSOFT.bytes_le, 16)
+
+
+def _get_subtype(opened, info):
+    info.ProviderSubtype = SUBTYPES[opened.disk.kind]
+
+
+def _get_is_loaded(_opened, info):
+    info.IsLoaded = 0  # nothing is attached to this host: AttachVirtualDisk is not simulated
+
+
+_INFORMATION = {
+    INFO_SIZE: _get_size, INFO_PARENT_LOCATION: _get_parent_location, INFO_STORAGE_TYPE: _get_storage_type,
+    INFO_SUBTYPE: _get_subtype, INFO_IS_LOADED: _get_is_loaded,
+}  # fmt: skip
+
+
+@function(returns_code=True)
+def ResizeVirtualDisk(handle, flags, parameters, overlapped):
+    if flags or overlapped or parameters.contents.Version != 1:
+        raise NotImplementedError(
+            f"ResizeVirtualDisk: flags {flags:#x}; the lab knows version 1 without flags"
+        )
+    handles.get(handle, VirtualDisk).disk.resize(parameters.contents.Version1.NewSize)
