@@ -44,6 +44,10 @@ class Subscription:
         self._thread = threading.Thread(target=self._poll, name="hyperv-events", daemon=True)
         self._thread.start()
 
+    @property
+    def is_running(self):
+        return not self._cancelled.is_set()
+
     def cancel(self):
         self._cancelled.set()
 

@@ -22,15 +22,19 @@ class Guest:
     idle_seconds: float = 5.0
     boot_lines: int = 40
 
-    def console(self, name, disks):
-        """Yields (seconds to wait, line) without end: what the guest writes to its first serial port."""
-        yield 0, f"Simulated guest of {name}: no operating system runs here"
+    def console(self, name, disks, booted=False):
+        """Yields (seconds to wait, line): what the guest writes to its console, endless if there is a disk.
+
+        :param booted: leave the boot out
+        """
+        if not booted:
+            yield 0, f"Simulated guest of {name}: no operating system runs here"
+            for number, disk in enumerate(disks):
+                yield self.line_seconds, f"disk {number}: {disk}"
+            for number in range(1, self.boot_lines + 1 if disks else 1):
+                yield self.line_seconds, f"boot step {number} of {self.boot_lines}"
         if not disks:
             yield 0, "No boot device: the machine has no disk"
             return
-        for number, disk in enumerate(disks):
-            yield self.line_seconds, f"disk {number}: {disk}"
-        for number in range(1, self.boot_lines + 1):
-            yield self.line_seconds, f"boot step {number} of {self.boot_lines}"
         for number in itertools.count(1):
             yield self.idle_seconds, f"{name} login: (idle, line {number})"

@@ -86,7 +86,7 @@ class Model:
 
     def subscribe(self, namespace, query, deliver):
         subscription = events.Subscription(self, namespace, wql.parse(query), deliver)
-        self._subscriptions.append(subscription)
+        self._subscriptions = [other for other in self._subscriptions if other.is_running] + [subscription]
         return subscription
 
 
@@ -109,9 +109,8 @@ class Namespace:
             selected = {
                 definition.property(field).name for field in query.fields if not field.startswith("__")
             }
-            query.matches(
-                Instance(definition, {})
-            )  # names that the class has not are refused, instances or not
+            # A name that the class has not is refused even if there is no instance.
+            query.matches(Instance(definition, {}))
             found = [self._seen(instance) for instance in self._store.of(self.name, query.class_name)]
             matching = [instance for instance in found if query.matches(instance)]
         if selected:

@@ -7,12 +7,12 @@ import uuid
 from lab.hyperv_model import embedded, storage
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import INVALID_PARAMETER, V2, JobFailure
+from lab.hyperv_model.machine import SERVICE
 from lab.hyperv_model.providers import provides
 
 ADAPTER = "Microsoft:Hyper-V:Synthetic Ethernet Port"
 CONNECTION = "Microsoft:Hyper-V:Ethernet Connection"
 ADAPTERS_PER_MACHINE = 8  # documented for synthetic adapters
-SERVICE = "Msvm_VirtualSystemManagementService"
 
 # class → values of a port that nobody configured; documented, less what no client here reads.
 FEATURES = {

@@ -7,6 +7,7 @@ from lab.hyperv_model import errors, host, storage
 from lab.hyperv_model.cim import timestamp
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import FAILED, INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
+from lab.hyperv_model.machine import machine_of
 from lab.hyperv_model.providers import computes, provides
 from lab.hyperv_model.serial_port import SerialPort
 from lab.hyperv_model.states import (
@@ -20,7 +21,6 @@ from lab.hyperv_model.states import (
     TITLES,
     TRANSITIONS,
 )
-from lab.hyperv_model.virtual_system import machine_of
 
 REQUEST_STATE_CHANGE = "Msvm_ComputerSystem.RequestStateChange"
 NOT_REQUESTED = 12  # RequestedState while nothing is under way (documented: Not Applicable)
@@ -33,28 +33,9 @@ class Run:
         self._model = model
         self._machine = machine
         self._on_time = 0.0
-        self._since = None
-        self.ports = []
-        self.restart()
-
-    def restart(self):
-        """Power on, or reset: clock and guest begin anew."""
-        self._end_ports()
-        self._on_time, self._since = 0.0, time.monotonic()
+        self._since = time.monotonic()
+        self._ports = []
         self.plug_ports()
-
-    def plug_ports(self):
-        """Give the serial ports their other ends; again, whenever a port's connection changes."""
-        self._end_ports()
-        if self._model.run_folder is None:
-            return
-        for number, port in enumerate(self._machine.of("Msvm_SerialPortSettingData")):
-            for pipe in filter(None, port["Connection"] or ()):
-                guest = self._guest_lines if number == 0 else lambda: iter(())
-                self.ports.append(SerialPort(self._model.run_folder / "pipes", pipe, guest))
-
-    def _guest_lines(self):
-        return self._model.facts.guest.console(self._machine.name, storage.disk_paths(self._machine))
 
     @property
     def on_time(self):
@@ -64,27 +45,55 @@ class Run:
     @property
     def guest_answers(self):
         """Whether a guest would answer by now: there is a disk, and its boot takes a while."""
-        return (
-            bool(storage.disk_paths(self._machine)) and self.on_time >= self._model.facts.guest.boot_seconds
-        )
+        has_disk = bool(storage.disk_paths(self._machine))
+        return has_disk and self.on_time >= self._model.facts.guest.boot_seconds
+
+    def reset(self):
+        """Clock and guest begin anew; who is connected to a serial port stays so (guessed)."""
+        self._on_time, self._since = 0.0, time.monotonic()
+        for port in self._ports:
+            port.write_from(self._guest_lines())
+            port.resume()
 
     def pause(self):
         self._on_time, self._since = self.on_time, None
-        for port in self.ports:
+        for port in self._ports:
             port.pause()
 
     def resume(self):
         self._since = time.monotonic()
-        for port in self.ports:
+        for port in self._ports:
             port.resume()
 
-    def end(self):
-        self._end_ports()
+    def save(self):
+        """A saved machine has no worker process, so nothing is at its pipes' other ends (inferred)."""
+        self.pause()
+        self.unplug_ports()
 
-    def _end_ports(self):
-        for port in self.ports:
+    def restore(self):
+        self._since = time.monotonic()
+        self.plug_ports(booted=True)
+
+    def plug_ports(self, booted=False):
+        """Give the serial ports their other ends, and the first one the guest's console.
+
+        :param booted: the guest goes on, it does not begin with a boot
+        """
+        self.unplug_ports()
+        if self._model.run_folder is None:
+            return
+        for number, port in enumerate(self._machine.of("Msvm_SerialPortSettingData")):
+            for pipe in filter(None, port["Connection"] or ()):
+                lines = self._guest_lines(booted) if number == 0 else iter(())
+                self._ports.append(SerialPort(self._model.run_folder / "pipes", pipe, lines))
+
+    def unplug_ports(self):
+        for port in self._ports:
             port.close()
-        self.ports = []
+        self._ports = []
+
+    def _guest_lines(self, booted=False):
+        return self._model.facts.guest.console(self._machine.name, storage.disk_paths(self._machine), booted)
 
 
 def install(model):
@@ -130,7 +139,7 @@ def _effects(model, machine, before, request, after):
     if after == OFF:
         power_off(model, machine)
     elif after == SAVED:
-        machine.run.pause()
+        machine.run.save()
         _set_guest_service(model, machine, present=False)
         machine.settings["IsSaved"] = True
     elif after == PAUSED:
@@ -142,12 +151,12 @@ def _effects(model, machine, before, request, after):
     elif before == SAVED:
         _admit(model, machine)
         machine.settings["IsSaved"] = False
-        machine.run.resume()
+        machine.run.restore()
         _set_guest_service(model, machine, present=True)
     elif request == ENABLE:
         machine.run.resume()
     else:
-        machine.run.restart()
+        machine.run.reset()
 
 
 def power_off(model, machine):

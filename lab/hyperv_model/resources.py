@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from lab.hyperv_model import embedded, networking, storage
 from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2
+from lab.hyperv_model.machine import SERVICE, machine_of
 from lab.hyperv_model.providers import provides
 from lab.hyperv_model.serial_port import pipe_name
 from lab.hyperv_model.states import TITLES
-from lab.hyperv_model.virtual_system import SERVICE, machine_of
 
 SERIAL_PORT = "Microsoft:Hyper-V:Serial Port"
 
@@ -272,7 +272,7 @@ def _modify(model, machine, part, wanted):
     _check(model, machine, changed)
     part.update(**changes)
     if part["ResourceSubType"] == SERIAL_PORT and "Connection" in changes and machine.run:
-        machine.run.plug_ports()
+        machine.run.plug_ports(booted=machine.run.guest_answers)
 
 
 def _check(model, machine, part):

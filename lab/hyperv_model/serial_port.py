@@ -36,7 +36,7 @@ class SerialPort:
 
     :param folder: where the sockets of pipes are
     :param path: the Windows path of the pipe
-    :param lines: function that returns an iterator of (seconds to wait, line): what the guest writes
+    :param lines: iterator of (seconds to wait, line): what the guest writes
     """
 
     def __init__(self, folder: pathlib.Path, path: str, lines):
@@ -50,13 +50,20 @@ class SerialPort:
         self._listener.bind(self._socket_path)
         self._listener.listen(1)
         self._wake, self._woken = socket.socketpair()
-        self._lines = lines()
+        self._lines = lines
         self._client = None
         self._pending = b""
+        self._due = None
         self._paused = False
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name=f"serial {pipe_name(path)}", daemon=True)
         self._thread.start()
+
+    def write_from(self, lines):
+        """Let what the guest writes come from another iterator from now on."""
+        self._lines = lines
+        self._due = None
+        self._wake.send(b".")
 
     def pause(self):
         self._paused = True
@@ -76,21 +83,26 @@ class SerialPort:
         with selectors.DefaultSelector() as selector:
             selector.register(self._listener, selectors.EVENT_READ, self._accept)
             selector.register(self._woken, selectors.EVENT_READ, lambda _: self._woken.recv(64))
-            wait, line = next(self._lines, (None, None))
-            due = None if wait is None else time.monotonic() + wait
             while not self._closed:
-                timeout = None if due is None or self._paused else max(0, due - time.monotonic())
+                if self._due is None:
+                    self._due = self._next_line()
+                moment, line = self._due
+                timeout = None if self._paused or moment is None else max(0, moment - time.monotonic())
                 for key, _ in selector.select(timeout):
                     key.data(selector)
-                if due is not None and not self._paused and time.monotonic() >= due:
+                if self._due == (moment, line) and not self._paused and moment and time.monotonic() >= moment:
+                    self._due = None
                     self._write(f"{line}\r\n".encode(), selector)
-                    wait, line = next(self._lines, (None, None))
-                    due = None if wait is None else time.monotonic() + wait
         os.unlink(self._socket_path)
         os.close(self._folder)
         for end in (self._listener, self._client, self._wake, self._woken):
             if end:
                 end.close()
+
+    def _next_line(self):
+        """(moment, line) of what the guest writes next; (None, None) if it is silent from now on."""
+        wait, line = next(self._lines, (None, None))
+        return (None, None) if wait is None else (time.monotonic() + wait, line)
 
     def _accept(self, selector):
         client, _ = self._listener.accept()

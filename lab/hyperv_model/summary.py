@@ -5,8 +5,8 @@
 
 from lab.hyperv_model.errors import INVALID_PARAMETER, CimError
 from lab.hyperv_model.jobs import V2
+from lab.hyperv_model.machine import SERVICE, machine_of
 from lab.hyperv_model.providers import provides
-from lab.hyperv_model.virtual_system import SERVICE, machine_of
 
 # The numbers of RequestedInformation (documented) that are simulated.
 INFORMATION = {

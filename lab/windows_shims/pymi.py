@@ -4,52 +4,49 @@
 Usage: ``python -m lab.windows_shims.pymi DIRECTORY``
 """
 
+import importlib.util
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 
 VERSION = "1.0.9"
 
 
-def fetch(target_dir: pathlib.Path, python: str = sys.executable) -> pathlib.Path:
+def fetch(target_dir: pathlib.Path) -> pathlib.Path:
     """Put the package ``wmi`` of PyMI into a directory, unless it is there already.
 
     :param target_dir: where ``wmi/`` goes
-    :param python: a Python with pip, which downloads the wheel
     :returns: the package's directory
-    :raises RuntimeError: pip could not download the wheel
+    :raises RuntimeError: neither uv nor pip is there, or PyMI could not be downloaded
     """
     package = target_dir / "wmi"
     if package.is_dir():
         return package
-    with tempfile.TemporaryDirectory() as folder:
-        command = [
-            python,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-deps",
-            "--dest",
-            folder,
-            "--platform",
-            "win_amd64",
-            "--python-version",
-            "3.11",
-            "--only-binary=:all:",
-            f"pymi=={VERSION}",
-        ]
+    target_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target_dir, prefix=".pymi-") as folder:
+        command = [*_installer(), "--target", folder, "--no-deps", "--only-binary", ":all:"]
+        command += ["--python-version", "3.11", f"pymi=={VERSION}"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            raise RuntimeError(f"cannot download PyMI {VERSION}: {(done.stderr or done.stdout).strip()}")
-        (wheel,) = pathlib.Path(folder).glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            members = [name for name in archive.namelist() if name.startswith("wmi/")]
-            archive.extractall(target_dir, members)
+            raise RuntimeError(f"cannot fetch PyMI {VERSION}: {(done.stderr or done.stdout).strip()}")
+        try:
+            pathlib.Path(folder, "wmi").rename(package)
+        except OSError:
+            # Another process has fetched it at the same time, or it cannot be put there.
+            if not package.is_dir():
+                raise
     return package
+
+
+def _installer():
+    uv = shutil.which("uv", path=pathlib.Path(sys.executable).parent) or shutil.which("uv")
+    if uv:
+        return [uv, "pip", "install", "--quiet", "--python", sys.executable, "--python-platform", "windows"]
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip", "install", "--quiet", "--platform", "win_amd64"]
+    raise RuntimeError(f"cannot fetch PyMI {VERSION}: {sys.executable} has neither uv nor pip")
 
 
 if __name__ == "__main__":

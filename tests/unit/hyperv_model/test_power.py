@@ -2,8 +2,9 @@
 """The life of a machine: the table of transitions, what refuses to start, shutdown, and jobs."""
 
 import time
+import unittest
 
-from lab.hyperv_model import errors, jobs, states
+from lab.hyperv_model import errors, jobs, resources, states, storage
 from lab.hyperv_model.errors import CimError
 from tests.unit.hyperv_model.case import ModelCase
 
@@ -134,6 +135,15 @@ class PowerCase(ModelCase):
         self.fail_with(
             "'writer' writes", third.system.path, "RequestStateChange", RequestedState=states.ENABLE
         )
+
+
+class EvidenceCase(unittest.TestCase):
+    def test_every_row_carries_a_known_kind_of_evidence(self):
+        rows = [transition.evidence for transition in states.TRANSITIONS.values()]
+        rows += [kind.evidence for kind in resources.KINDS.values()]
+        rows += [limits.evidence for limits in storage.CONTROLLERS.values()]
+        rows += jobs.ASYNCHRONOUS.values()
+        self.assertLessEqual(set(rows), {"documented", "recorded", "inferred", "guessed"})
 
 
 class ShutdownCase(ModelCase):

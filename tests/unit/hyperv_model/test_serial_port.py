@@ -82,6 +82,20 @@ class SerialPortCase(ModelCase):
         client.settimeout(2)
         self.read(client, 1)
 
+    def test_a_reset_boots_again_into_the_same_pipe(self):
+        self.request(self.machine, states.ENABLE)
+        client = self.open()
+        self.read(client, 50)
+        self.request(self.machine, states.RESET)
+        self.assertIn("no operating system runs here", self.read(client, 60))
+
+    def test_a_saved_machine_has_no_pipe_and_goes_on_without_a_boot(self):
+        self.request(self.machine, states.ENABLE)
+        self.request(self.machine, states.OFFLINE)
+        self.assertFalse(self.pipe.exists())
+        self.request(self.machine, states.ENABLE)
+        self.assertNotIn("boot step", self.read(self.open(), 2))
+
     def test_a_port_is_moved_while_the_machine_runs(self):
         self.request(self.machine, states.ENABLE)
         self.connect_port(r"\\.\pipe\other")
