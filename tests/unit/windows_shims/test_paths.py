@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+import subprocess
+
 from . import windows_python
+
+RUN_ANOTHER = r"""
+import subprocess, sys
+subprocess.run([r"C:\Python311\python.exe", "-c", "print('another')"], check=True)
+"""
 
 
 class PathsTest(windows_python.WindowsPythonTest):
@@ -119,6 +126,13 @@ class LibrariesTest(windows_python.WindowsPythonTest):
             environment={"Path": r"C:\Windows;C:\Python311"},
         )
         self.assertEqual("b\"['C:\\\\\\\\x']\\n\"\n" * 3 + "2 none.exe\n2 ls", shown)
+
+    def test_a_program_needs_no_execute_bit(self):
+        self.on_linux(r"C:\Python311\python.exe").chmod(0o644)
+        launcher = str(windows_python.SHIMS / "launch")
+        command = [launcher, self.c_drive / "Python311" / "python.exe", "-c", RUN_ANOTHER]
+        shown = subprocess.check_output(command, env=self.environment, text=True)
+        self.assertEqual("another\n", shown)
 
     def test_a_script_in_c_runs_and_gets_its_arguments_untouched(self):
         self.on_linux(r"C:\job.py").write_text("import sys; print(sys.argv)")

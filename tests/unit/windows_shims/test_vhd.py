@@ -66,7 +66,8 @@ class VirtualDisksTest(testtools.TestCase):
             self.assertEqual(bytes(content), self.read(child))
 
     def test_growing_keeps_the_content(self):
-        for name, kind in (("a.vhd", "dynamic"), ("b.vhd", "fixed"), ("c.vhdx", "dynamic"), ("d.vhdx", "fixed")):
+        disks = {"a.vhd": "dynamic", "b.vhd": "fixed", "c.vhdx": "dynamic", "d.vhdx": "fixed"}
+        for name, kind in disks.items():
             path = self.folder / name
             vhd.create(path, 5 * MIB, kind)
             content = self.write_at_random(path)
@@ -133,9 +134,12 @@ class VirtualDisksTest(testtools.TestCase):
         self.assert_refused(errors.VHD_SPARSE_HEADER_CORRUPT, self.read, r"C:\b.vhdx")
 
     def test_what_a_disk_cannot_do_is_refused(self):
-        self.assert_refused(errors.INVALID_PARAMETER, vhd.create, self.folder / "s.vhdx", 1000, vhd.DYNAMIC)
-        self.assert_refused(errors.INVALID_PARAMETER, vhd.create, self.folder / "l.vhd", 2041 << 30, vhd.DYNAMIC)
-        self.assert_refused(errors.VHD_FORMAT_UNKNOWN, vhd.create, self.folder / "l.raw", 4 * MIB, vhd.DYNAMIC)
+        for name, size, code in (
+            ("small.vhdx", 1000, errors.INVALID_PARAMETER),
+            ("large.vhd", 2041 << 30, errors.INVALID_PARAMETER),
+            ("disk.raw", 4 * MIB, errors.VHD_FORMAT_UNKNOWN),
+        ):
+            self.assert_refused(code, vhd.create, self.folder / name, size, vhd.DYNAMIC)
         vhd.create(self.folder / "p.vhd", 5 * MIB, vhd.DYNAMIC)
         self.assertRaises(FileExistsError, vhd.create, self.folder / "p.vhd", 5 * MIB, vhd.DYNAMIC)
         vhd.create_differencing(r"C:\c.vhd", r"C:\p.vhd", self.local)

@@ -32,6 +32,15 @@ def find_program(name: str, search_path: str) -> str:
     raise paths.windows_error(errno.ENOENT, name)
 
 
+def _interpreter(program: str) -> list[str]:
+    # What came over WinRM, or lies in an image, has no execute bit; Windows has no such thing.
+    if os.access(program, os.X_OK):
+        return []
+    with open(program, "rb") as file:
+        first = file.readline(256)
+    return os.fsdecode(first[2:]).split() if first.startswith(b"#!") else []
+
+
 def _change_subprocess(subprocess) -> None:
     start = subprocess.Popen.__init__
 
@@ -44,7 +53,11 @@ def _change_subprocess(subprocess) -> None:
         if isinstance(args, (str, bytes, os.PathLike)):
             args = [args]
         program = os.fsdecode(named.get("executable") or args[0])
-        named["executable"] = find_program(program, environment.get("PATH", ""))
+        program_file = find_program(program, environment.get("PATH", ""))
+        interpreter = _interpreter(program_file)
+        if interpreter:
+            args = [*interpreter, program_file, *args[1:]]
+        named["executable"] = interpreter[0] if interpreter else program_file
         named["cwd"] = paths.to_host(named["cwd"]) if named.get("cwd") else None
         try:
             start(self, args, *positional, **named)
