@@ -5,7 +5,7 @@ import json
 import os
 import pathlib
 import subprocess
-import sys
+import sysconfig
 import tempfile
 import textwrap
 
@@ -17,6 +17,7 @@ from tests.contract.hyperv_model import windows_client
 from tests.unit.hyperv_model.case import ModelCase
 
 SHIMS = pathlib.Path(windows_shims.__file__).parent
+ROOT = SHIMS.parents[1]
 HOME = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
 PYMI = pathlib.Path(os.environ.get("HYPERV_CI_HOME") or HOME / "hyperv-ci") / "cache" / "pymi"
 ENABLED, DISABLED, REBOOT, PAUSED, SUSPENDED = 2, 3, 10, 32768, 32769  # os_win.constants.HYPERV_VM_STATE_*
@@ -29,15 +30,22 @@ class OsWinError(Exception):
 class OsWin:
     """os-win in another process; ``os_win.vmutils.list_instances()`` calls it there."""
 
-    def __init__(self, run_folder):
+    def __init__(self, folder):
+        python = folder / "c" / "Python311" / "python.exe"
+        python.parent.mkdir(parents=True)
+        python.write_text(f"#!{SHIMS}/launch\n")
+        python.chmod(0o755)
+        packages = [pymi.fetch(PYMI).parent, ROOT, sysconfig.get_path("purelib")]
         environment = {
-            **os.environ,
-            "WINDOWS_HOST_RUN": str(run_folder),
-            "PYTHONPATH": f"{SHIMS}:{pymi.fetch(PYMI).parent}",
+            "WINDOWS_C": str(folder / "c"),
+            "WINDOWS_HOST_RUN": str(folder / "run"),
+            "WINDOWS_SHIMS": str(SHIMS),
+            "PYTHONPATH": os.pathsep.join(map(str, packages)),
             "PYTHONWARNINGS": "ignore",
+            "PYTHONDONTWRITEBYTECODE": "1",
         }
         self._process = subprocess.Popen(
-            [sys.executable, windows_client.__file__],
+            [python, "-m", windows_client.__name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -80,8 +88,9 @@ class OsWinCase(ModelCase):
     def setUpClass(cls):
         cls._folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls._folder.cleanup)
-        cls.run_folder = pathlib.Path(cls._folder.name)
-        cls.os_win = OsWin(cls.run_folder)
+        cls.run_folder = pathlib.Path(cls._folder.name, "run")
+        cls.run_folder.mkdir()
+        cls.os_win = OsWin(pathlib.Path(cls._folder.name))
         cls.addClassCleanup(cls.os_win.close)
 
     def setUp(self):
@@ -201,6 +210,26 @@ class LifecycleCase(OsWinCase):
         network.remove_switch_port("port-9")
         self.vm.destroy_nic("vm-1", "port-9")
         self.assertEqual([], self.vm.get_vm_nic_names("vm-1"))
+
+    def test_the_console_reaches_a_log(self):
+        self.create()
+        self.vm.attach_ide_drive("vm-1", self.file(r"C:\root.vhd"), 0, 0)
+        self.vm.set_vm_serial_port_connection("vm-1", 1, r"\\.\pipe\vm-1")
+        self.vm.set_vm_state("vm-1", ENABLED)
+        code = r"""
+            import time
+            handler = utilsfactory.get_named_pipe_handler(r"\\.\pipe\vm-1", log_file=r"C:\console.log")
+            handler.start()
+            deadline = time.monotonic() + 5
+            result = ""
+            while "idle" not in result and time.monotonic() < deadline:
+                time.sleep(0.1)
+                handler.flush_log_file()
+                with open(r"C:\console.log") as log:
+                    result = log.read()
+            handler.stop()
+        """
+        self.assertIn("boot step 40 of 40", self.os_win.wmi(textwrap.dedent(code)))
 
     def test_pending_jobs_are_stopped(self):
         machine = self.create()

@@ -1,71 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs in a process of its own: unmodified os-win and PyMI's unmodified ``wmi``, told what to do by lines
-of JSON.
+"""Runs in the lab's python.exe: unmodified os-win and PyMI's own ``wmi``, told what to do by lines of JSON.
 
-Only what os-win needs at import beyond ``mi`` is put in its way here, as little as possible: DLLs whose
-functions all refuse, and Windows' name for the platform. A request is {"utils": "vmutils", "method": …,
-"arguments": […], "keywords": {…}} or {"wmi": code}; the answer {"result": …} or {"error": class name,
-"message": …}.
+A request is {"utils": "vmutils", "method": …, "arguments": […], "keywords": {…}} or {"wmi": code}; the answer
+{"result": …} or {"error": class name, "message": …}.
 """
 
-import builtins
-import ctypes
 import importlib
 import json
 import sys
 import time
 
-# These must see the real platform: they are imported before os-win asks for it.
-REAL = (
-    "eventlet.tpool",
-    "netaddr",
-    "oslo_concurrency.lockutils",
-    "oslo_concurrency.processutils",
-    "oslo_config.cfg",
-    "oslo_i18n",
-    "oslo_log.log",
-    "oslo_utils.excutils",
-    "oslo_utils.fileutils",
-    "oslo_utils.importutils",
-    "oslo_utils.reflection",
-    "oslo_utils.units",
-    "oslo_utils.uuidutils",
-    "pbr.version",
-    "pkg_resources",
-    "six.moves",
-    "wmi",
-)
-
-
-class Library:
-    def __init__(self, name):
-        self._name = name
-
-    def __getattr__(self, function):
-        def refuse(*arguments):
-            raise NotImplementedError(f"{self._name}.{function} has no stand-in in this test")
-
-        setattr(self, function, refuse)
-        return refuse
-
-
-class Libraries:
-    def __getattr__(self, name):
-        setattr(self, name, Library(name))
-        return getattr(self, name)
-
-
-def import_os_win():
-    for name in REAL:
-        importlib.import_module(name)
-    builtins.WindowsError = OSError
-    ctypes.windll, ctypes.WINFUNCTYPE = Libraries(), ctypes.CFUNCTYPE
-    ctypes.cdll.LoadLibrary = Library
-    sys.platform = "win32"
-    time.sleep = lambda seconds, sleep=time.sleep: sleep(
-        min(seconds, 0.02)
-    )  # os-win waits a second between tries
-    return importlib.import_module("os_win.utilsfactory")
+from hyperv_driver.without_eventlet import without_eventlet
 
 
 def plain(value):
@@ -82,8 +27,12 @@ def plain(value):
 
 def scope_of_os_win():
     # os-win connects to WMI when it is imported, so the host must be there: at the first request.
-    utilsfactory = import_os_win()
-    return {"wmi": importlib.import_module("wmi"), "utilsfactory": utilsfactory}
+    with without_eventlet():
+        names = {"wmi": "wmi", "utilsfactory": "os_win.utilsfactory"}
+        scope = {name: importlib.import_module(module) for name, module in names.items()}
+    # os-win waits a second before it tries again.
+    time.sleep = lambda seconds, sleep=time.sleep: sleep(min(seconds, 0.02))
+    return scope
 
 
 def answer(request, scope):

@@ -33,12 +33,14 @@ def xml(class_name, **values):
 class ModelCase(unittest.TestCase):
     facts = FAST
     job_seconds = 0.01
+    run_folder = None  # a folder of the test's own
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.root = pathlib.Path(folder.name)
-        self.model = Model("HV1", self.local, self.root / "run", self.facts, self.job_seconds)
+        run_folder = self.run_folder or self.root / "run"
+        self.model = Model("HV1", self.local, run_folder, self.facts, self.job_seconds)
         self.addCleanup(self.model.close)
         self.wmi = self.model.namespace(V2)
         self.service = self.wmi.query(f"SELECT * FROM {SERVICE}")[0].path
