@@ -60,18 +60,21 @@ _MEMORY = frozenset(
     }
 )
 
-# By ResourceSubType. What is hot and live is documented for SCSI disks, network adapters (generation 2) and
-# memory, and inferred for the rest.
+# By ResourceSubType; the evidence is for what is hot and live.
 KINDS = {
     "Microsoft:Hyper-V:Processor": Kind(
         "Msvm_ProcessorSettingData", 3, changeable=_PROCESSOR, live=frozenset({"Limit", "Weight"})
     ),
     "Microsoft:Hyper-V:Memory": Kind(
-        "Msvm_MemorySettingData", 4, changeable=_MEMORY, live=_MEMORY - {"DynamicMemoryEnabled"}
+        "Msvm_MemorySettingData",
+        4,
+        changeable=_MEMORY,
+        live=_MEMORY - {"DynamicMemoryEnabled"},
+        evidence="documented",
     ),
     storage.IDE: Kind(storage.RASD, 5),
-    storage.SCSI: Kind(storage.RASD, 6, storage.add_controller),
-    storage.DISK_DRIVE: Kind(storage.RASD, 17, storage.add_drive, hot=(1, 2)),
+    storage.SCSI: Kind(storage.RASD, 6, storage.add_controller, evidence="documented"),
+    storage.DISK_DRIVE: Kind(storage.RASD, 17, storage.add_drive, hot=(1, 2), evidence="documented"),
     storage.DVD_DRIVE: Kind(storage.RASD, 16, storage.add_drive, hot=(2,)),
     storage.HARD_DISK: Kind(
         storage.SASD,
@@ -80,6 +83,7 @@ KINDS = {
         hot=(1, 2),
         changeable=frozenset({"HostResource", "IOPSLimit", "IOPSReservation"}),
         live=frozenset({"IOPSLimit", "IOPSReservation"}),
+        evidence="documented",
     ),
     storage.DVD_DISK: Kind(
         storage.SASD,
@@ -96,6 +100,7 @@ KINDS = {
         hot=(2,),
         changeable=frozenset({"ElementName", "Address", "StaticMacAddress", "DeviceNamingEnabled"}),
         live=frozenset({"ElementName"}),
+        evidence="documented",
     ),
     networking.CONNECTION: Kind(
         "Msvm_EthernetPortAllocationSettingData",
