@@ -96,7 +96,8 @@ class HyperVDriver(driver.ComputeDriver):
 
     def get_console_output(self, context, instance):
         self._powerops.state(instance.name)
-        return self._consoleops.output(instance.name)
+        # As nova's manager encodes it again.
+        return self._consoleops.output(instance.name).decode("latin-1")
 
     def spawn(self, context, instance, image_meta, injected_files,
               admin_password, allocations, network_info=None,

@@ -8,6 +8,7 @@ tests/contract/driver, on os-win itself.
 import os
 import pathlib
 import shutil
+import time
 
 from hyperv_driver import images, oswin
 from hyperv_driver.oswin import constants, exceptions
@@ -94,7 +95,11 @@ class FakeVMUtils:
         return {2: 2, 3: 3, 9: 32768, 6: 32769}.get(vm_enabled_state, constants.HYPERV_VM_STATE_OTHER)
 
     def get_vm_power_state_change_listener(self, timeframe, event_timeout):
-        raise NotImplementedError("a test that needs it puts its own here")
+        def watcher(_timeout_ms):
+            time.sleep(0.05)
+            raise exceptions.x_wmi_timed_out()
+
+        return watcher
 
 
 class FakeVHDUtils:

@@ -34,28 +34,28 @@ class ConsoleTest(base.DriverTestCase):
         self.assertEqual(expected, self.output())
 
     def test_nothing_written_yet(self):
-        self.assertEqual(b"", self.output())
+        self.assertEqual("", self.output())
 
     def test_keeps_all_boots(self):
         self.guest_writes(b"first boot\n")
-        self.assertOutput(b"first boot\n")
+        self.assertOutput("first boot\n")
         self.guest_writes(b"second boot\n")
-        self.assertOutput(b"first boot\nsecond boot\n")
+        self.assertOutput("first boot\nsecond boot\n")
 
     def test_kept_when_off(self):
         self.guest_writes(b"before\n")
-        self.assertOutput(b"before\n")
+        self.assertOutput("before\n")
         self.driver.power_off(self.made)
-        self.assertEqual(b"before\n", self.output())
+        self.assertEqual("before\n", self.output())
 
     def test_does_not_grow_for_ever(self):
         self.useFixture_patch("hyperv_driver.consoleops.LOG_SIZE", 10_000)
         self.guest_writes(b"".join(b"line %05d\n" % number for number in range(5000)))
         self.guest_writes(b"end\n")
         deadline = time.monotonic() + 5
-        while not self.output().endswith(b"end\n") and time.monotonic() < deadline:
+        while not self.output().endswith("end\n") and time.monotonic() < deadline:
             time.sleep(0.01)
-        self.assertTrue(self.output().endswith(b"line 04999\nend\n"))
+        self.assertTrue(self.output().endswith("line 04999\nend\n"))
         self.assertLess(len(self.output()), 30_000)
 
     def test_service_that_starts_finds_its_instances(self):
@@ -64,7 +64,7 @@ class ConsoleTest(base.DriverTestCase):
         self.host.vmutils.vms["foreign"] = foreign
         self.driver._vmops.resume_consoles()
         self.guest_writes(b"again\n")
-        self.assertOutput(b"again\n")
+        self.assertOutput("again\n")
         self.assertEqual({self.made.name}, set(self.driver._consoleops._logs))
 
     def test_ends_with_its_instance(self):

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process of ``on_hyperv``: runs code, a JSON string a line, and prints what that leaves in `said`.
+
+The code sees all names of this module. What it makes is destroyed after it.
+"""
+
+import warnings
+
+warnings.simplefilter("ignore")
+from nova import monkey_patch  # noqa: E402
+
+monkey_patch.patch(backend="threading")  # as nova-compute does: from here on, nobody may import eventlet
+
+import json  # noqa: E402
+import os  # noqa: E402
+import shutil  # noqa: E402
+import time  # noqa: E402
+
+from nova import conf, context  # noqa: E402
+from nova.virt import images  # noqa: E402
+
+from hyperv_driver import driver  # noqa: E402
+from tests.unit.driver.base import FakeVirtAPI, flavor, image_meta, instance, vif  # noqa: E402, F401
+
+CONF = conf.CONF
+INSTANCES = r"C:\OpenStack\instances"
+
+
+def fetch(_context, image_href, path, trusted_certs=None):
+    shutil.copyfile(rf"C:\glance\{image_href}", path)
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def spawn(made, disk_format, vifs=(), block_device_info=None, **properties):
+    meta = image_meta(disk_format, **properties)
+    hyperv.spawn(
+        admin, made, meta, [], None, {}, network_info=list(vifs), block_device_info=block_device_info
+    )
+    return made
+
+
+def run(code):
+    names = globals()
+    names["said"] = None
+    try:
+        exec(code, names)
+    except Exception as error:  # noqa: BLE001  the test decides what it thinks of it
+        return {"raised": f"{type(error).__name__}: {error}"}
+    finally:
+        CONF.clear_override("use_cow_images")
+        for name in hyperv.list_instances():
+            hyperv.destroy(admin, instance(name), [])
+    return names["said"]
+
+
+images.fetch = fetch
+CONF([], project="nova", default_config_files=[])
+CONF.set_override("instances_path", INSTANCES)
+CONF.set_override("vswitch_name", "external", group="hyperv")
+CONF.set_override("state_event_interval", 1, group="hyperv")
+os.makedirs(INSTANCES)
+admin = context.get_admin_context()
+hyperv = driver.HyperVDriver(FakeVirtAPI())
+hyperv.init_host("this")
+print("ready", flush=True)
+for line in iter(input, "end"):
+    print(json.dumps(run(json.loads(line))), flush=True)
+hyperv.cleanup_host("this")

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova's own tests of compute drivers (they come with nova), on this driver and its unit tests' fake host.
+
+Not test_*.py: nova.tests forbids eventlet to its whole process when imported, so that
+test_nova_driver_tests runs this in one of its own.
+"""
+
+import contextlib
+import pathlib
+
+import nova.tests.unit  # noqa: F401  must be the first of nova's to be imported
+from nova import test
+from nova.tests.unit import utils as nova_test_data
+from nova.tests.unit.virt import test_virt_drivers
+from nova.virt import fake
+
+from hyperv_driver import config, driver
+from tests.unit.driver import fake_host
+from tests.unit.driver.base import image_file, image_meta
+
+
+class DriverOnFakeHost(driver.HyperVDriver):
+    def __init__(self, virtapi):
+        super().__init__(virtapi, fake_host.utilities())
+
+
+class VirtAPI(fake.FakeVirtAPI):
+    @contextlib.contextmanager
+    def wait_for_instance_event(self, instance, event_names, timeout=300, error_callback=None):
+        yield
+
+
+class HyperVDriverTestCase(test_virt_drivers._VirtDriverTestCase, test.TestCase):
+    driver_module = f"{__name__}.DriverOnFakeHost"
+
+    def setUp(self):
+        self.stub_out("nova.virt.fake.FakeVirtAPI", VirtAPI)
+        self.stub_out("nova.virt.images.fetch", self._fetch)
+        config.CONF.set_override("vswitch_name", "external", group="hyperv")
+        super().setUp()
+
+    def _fetch(self, context, image_href, path, trusted_certs=None):
+        pathlib.Path(path).write_bytes(image_file("vhdx"))
+
+    # nova expects these of every driver; this one does not claim them.
+
+    def test_live_migration(self):
+        self.assertRaises(NotImplementedError, super().test_live_migration)
+
+    def test_live_migration_force_complete(self):
+        self.connection.active_migrations = {}  # an attribute of nova's fake driver
+        super().test_live_migration_force_complete()
+
+    def _get_running_instance(self, obj=True):
+        instance = nova_test_data.get_test_instance(obj=obj)
+        network_info = nova_test_data.get_test_network_info()
+        for vif in network_info:
+            vif["type"] = "hyperv"
+        self.connection.spawn(
+            self.ctxt, instance, image_meta("vhdx"), [], "herp", {}, network_info=network_info
+        )
+        return instance, network_info

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the driver as nova-compute does: in the lab's python.exe, on os-win and PyMI, both unmodified.
+
+The Hyper-V below them is the model. One process (``driver_process``) serves all tests of a class.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sysconfig
+import tempfile
+import textwrap
+
+import testtools
+
+from lab.hyperv_model import Model
+from lab.hyperv_model.server import serve
+from lab.windows_shims import PYTHON_EXE, SHIMS, pymi
+from tests.unit.driver.base import image_file
+
+ROOT = pathlib.Path(__file__).parents[3]
+WINDOWS_SHIMS = ROOT / "lab" / "windows_shims"
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+PYMI = pathlib.Path(os.environ.get("HYPERV_CI_HOME") or CACHE / "hyperv-ci") / "cache" / "pymi"
+
+
+class OnHyperVTest(testtools.TestCase):
+    """self.model is the host; self.nova(code) runs code with a driver and returns what it put into `said`."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.c_drive, run = pathlib.Path(folder.name, "c"), pathlib.Path(folder.name, "run")
+        cls.glance = cls.c_drive / "glance"
+        for directory in (cls.glance, run, cls.c_drive / "Python311", cls.c_drive / "Windows" / "Temp"):
+            directory.mkdir(parents=True)
+        cls.model = Model("HV1", lambda path: cls.c_drive.joinpath(*path.split("\\")[1:]), run)
+        cls.addClassCleanup(cls.model.close)
+        cls.addClassCleanup(serve(cls.model, run / "wmi.sock").close)
+        python = cls.c_drive / "Python311" / "python.exe"
+        python.write_text(PYTHON_EXE.replace(SHIMS, str(WINDOWS_SHIMS)))
+        python.chmod(0o755)
+        packages = [pymi.fetch(PYMI).parent, ROOT, sysconfig.get_path("purelib")]
+        cls.errors = cls.enterClassContext(tempfile.TemporaryFile("w+"))
+        cls.process = subprocess.Popen(
+            [python, "-m", "tests.contract.driver.driver_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=cls.errors,
+            text=True,
+            env={
+                "WINDOWS_C": str(cls.c_drive),
+                "WINDOWS_HOST_RUN": str(run),
+                "WINDOWS_SHIMS": str(WINDOWS_SHIMS),
+                "TEMP": r"C:\Windows\Temp",
+                "PYTHONPATH": os.pathsep.join(map(str, packages)),
+                # wmi asks pbr for its version, and only the package was fetched, not what pip knows of it.
+                "PBR_VERSION": pymi.VERSION,
+            },
+        )
+        cls.addClassCleanup(cls._end_process)
+        cls._answer()
+
+    @classmethod
+    def _end_process(cls):
+        cls.process.communicate("end\n")
+
+    @classmethod
+    def _answer(cls):
+        line = cls.process.stdout.readline()
+        if not line:
+            cls.errors.seek(0)
+            raise RuntimeError(cls.errors.read()[-5000:])
+        return line
+
+    def add_image(self, disk_format, name="11111111"):
+        """Put an image into Glance; return its id."""
+        image_id = f"{name}-0000-4000-8000-{len(disk_format):012}"
+        (self.glance / image_id).write_bytes(image_file(disk_format))
+        return image_id
+
+    def nova(self, code):
+        self.process.stdin.write(json.dumps(textwrap.dedent(code)) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self._answer())

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+from tests.contract.driver.on_hyperv import OnHyperVTest
+from tests.unit.driver.test_images import changed_vhd
+
+RUNNING, PAUSED, SHUTDOWN = 1, 3, 4  # nova.compute.power_state
+
+
+class LifecycleTest(OnHyperVTest):
+    def test_generation_1_from_vhdx(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            said = {{}}
+            ports = [vif(), vif(address="fa:16:3e:00:00:02", details={{"vlan": "101"}})]
+            made = spawn(instance(image_ref="{image}"), "vhdx", ports, {{"ephemerals": [{{"size": 1}}]}})
+            state = lambda: hyperv.get_info(made).state
+            said["spawned"] = [state(), hyperv.list_instances() == [made.name],
+                               hyperv.list_instance_uuids() == [made.uuid], hyperv.instance_exists(made)]
+            states = []
+            for change in (
+                lambda: hyperv.pause(made),
+                lambda: hyperv.unpause(made),
+                lambda: hyperv.power_off(made),
+                lambda: hyperv.power_on(admin, made, ports),
+                lambda: hyperv.reboot(admin, made, ports, "SOFT"),
+                lambda: hyperv.reboot(admin, made, ports, "HARD"),
+                lambda: hyperv.power_off(made, timeout=20, retry_interval=5),
+            ):
+                change()
+                states.append(state())
+            said["states"] = states
+            hyperv.plug_vifs(made, ports)
+            hyperv.unplug_vifs(made, ports)
+            vmutils = hyperv._vmops._vmutils
+            said["nics"] = sorted(vmutils.get_vm_nic_names(made.name)) == sorted(port["id"] for port in ports)
+            root = vmutils.get_vm_storage_paths(made.name)[0][0]
+            said["root"] = root.rpartition("\\\\")[2]
+            vhdutils = hyperv._diskops._vhdutils
+            said["parent"] = vhdutils.get_vhd_parent_path(root)
+            said["size"] = vhdutils.get_vhd_size(root)["VirtualSize"]
+            hyperv.destroy(admin, made, ports)
+            said["left"] = [hyperv.list_instances(), os.listdir(INSTANCES)]
+        """)
+        self.assertEqual([RUNNING, True, True, True], said["spawned"])
+        self.assertEqual([PAUSED, RUNNING, SHUTDOWN, RUNNING, RUNNING, RUNNING, SHUTDOWN], said["states"])
+        self.assertTrue(said["nics"])
+        self.assertEqual("root.vhdx", said["root"])
+        self.assertEqual(rf"C:\OpenStack\instances\_base\{image}.vhdx".lower(), said["parent"].lower())
+        self.assertEqual(2**30, said["size"])
+        self.assertEqual([[], ["_base"]], said["left"])
+
+    def test_generation_2_from_vhdx(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            made = spawn(instance(image_ref="{image}"), "vhdx", [vif()], hw_machine_type="hyperv-gen2")
+            vmutils = hyperv._vmops._vmutils
+            said = [hyperv.get_info(made).state, vmutils.get_vm_generation(made.name),
+                    [os.path.basename(path) for path in vmutils.get_vm_storage_paths(made.name)[0]]]
+            hyperv.destroy(admin, made, [])
+        """)
+        self.assertEqual([RUNNING, 2, ["root.vhdx"]], said)
+
+    def test_vhd_shares_a_grown_copy(self):
+        image = self.add_image("vhd")
+        said = self.nova(f"""
+            vhdutils = hyperv._diskops._vhdutils
+            said = []
+            for name in ("x-1", "x-2"):
+                made = spawn(instance(name, image_ref="{image}"), "vhd")
+                root = hyperv._vmops._vmutils.get_vm_storage_paths(made.name)[0][0]
+                said.append([os.path.basename(vhdutils.get_vhd_parent_path(root)).lower(),
+                             vhdutils.get_vhd_size(root)["VirtualSize"]])
+        """)
+        self.assertEqual(2 * [[f"{image}_1g.vhd", 2**30]], said)
+
+    def test_copies_without_cow(self):
+        images = {disk_format: self.add_image(disk_format) for disk_format in ("vhd", "vhdx")}
+        said = self.nova(f"""
+            CONF.set_override("use_cow_images", False)
+            said = []
+            for name, (disk_format, image) in enumerate({images}.items()):
+                made = spawn(instance(f"x-{{name}}", image_ref=image), disk_format)
+                root = hyperv._vmops._vmutils.get_vm_storage_paths(made.name)[0][0]
+                vhdutils = hyperv._diskops._vhdutils
+                said.append([vhdutils.get_vhd_parent_path(root), vhdutils.get_vhd_size(root)["VirtualSize"]])
+        """)
+        self.assertEqual(2 * [[None, 2**30]], said)
+
+    def test_hyperv_refuses_and_nothing_is_left(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            too_much = instance(image_ref="{image}", flavor=flavor(memory_mb=1024 * 1024))
+            spawn(too_much, "vhdx", [vif()])
+        """)
+        self.assertEqual("NovaException: spawn: ", said["raised"][:22])
+        self.assertEqual(["_base"], self.nova("said = os.listdir(INSTANCES)"))
+
+    def test_many_at_once(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            import concurrent.futures
+            def life(number):
+                made = spawn(instance(f"x-{{number}}", image_ref="{image}"), "vhdx", [vif()])
+                hyperv.reboot(admin, made, [], "HARD")
+                state = hyperv.get_info(made).state
+                hyperv.destroy(admin, made, [])
+                return state
+            with concurrent.futures.ThreadPoolExecutor(8) as threads:
+                said = [list(threads.map(life, range(16))), hyperv.list_instances()]
+        """)
+        self.assertEqual([16 * [RUNNING], []], said)
+
+
+class HostTest(OnHyperVTest):
+    def test_resources_are_the_hosts(self):
+        said = self.nova("""
+            from nova.compute import provider_tree
+            (node,) = hyperv.get_available_nodes()
+            tree = provider_tree.ProviderTree()
+            tree.new_root(node, "11111111-1111-4111-8111-111111111111")
+            hyperv.update_provider_tree(tree, node)
+            said = [hyperv.get_available_resource(node),
+                    {name: record["total"] for name, record in tree.data(node).inventory.items()},
+                    hyperv.get_host_uptime()]
+        """)
+        resources, totals, uptime = said
+        facts = self.model.facts
+        self.assertEqual(facts.logical_processors * facts.sockets, resources["vcpus"])
+        self.assertEqual(facts.memory_mb, resources["memory_mb"])
+        self.assertEqual(
+            ["hyperv", 10020348], [resources[f"hypervisor_{name}"] for name in ("type", "version")]
+        )
+        self.assertEqual(
+            {"VCPU": resources["vcpus"], "MEMORY_MB": facts.memory_mb, "DISK_GB": resources["local_gb"]},
+            totals,
+        )
+        self.assertGreater(resources["local_gb"], 0)
+        self.assertRegex(uptime, r" up \d+ days, ")
+
+    def test_events_and_console(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            from hyperv_driver import powerops
+            events = []
+            heard = lambda event: events.append([event.get_name(), event.get_instance_uuid()])
+            made = spawn(instance(image_ref="{image}"), "vhdx")
+            time.sleep(2.5)  # Windows compares with its last look: until then the machine is new, not changed
+            hyperv.register_event_listener(heard)
+            vmutils = hyperv._vmops._vmutils
+            for number, state in enumerate((powerops.OFF, powerops.RUNNING), start=1):
+                vmutils.set_vm_state(made.name, state)  # not by nova
+                wait_for(lambda: len(events) == number)
+            output = lambda: hyperv.get_console_output(admin, made)
+            wait_for(lambda: len(output().splitlines()) > 12)
+            said = [[[name, uuid == made.uuid] for name, uuid in events], output()]
+        """)
+        self.assertEqual([["Stopped", True], ["Started", True]], said[0])
+        self.assertGreater(len(said[1].splitlines()), 12)
+
+    def test_restarted_service_finds_its_instances(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            made = spawn(instance("x-1", image_ref="{image}"), "vhdx", [vif()])
+            hyperv.cleanup_host("this")
+            hyperv = driver.HyperVDriver(FakeVirtAPI())
+            hyperv.init_host("this")
+            before = len(hyperv.get_console_output(admin, made))
+            hyperv.reboot(admin, made, [], "HARD")
+            grown = wait_for(lambda: len(hyperv.get_console_output(admin, made)) > before + 200)
+            said = [hyperv.list_instances(), hyperv.get_info(made).state, grown]
+        """)
+        self.assertEqual([["instance-00000001"], RUNNING, True], said)
+
+    def test_image_that_brings_a_parent(self):
+        image = self.add_image("vhd", "33333333")
+        data = changed_vhd((self.glance / image).read_bytes(), parent_name=r"C:\Windows\secret.vhd")
+        (self.glance / image).write_bytes(data)
+        said = self.nova(f"""
+            spawn(instance(image_ref="{image}"), "vhd")
+        """)
+        self.assertIn("ImageUnacceptable", said["raised"])
+        self.assertIn("a dynamic disk that names a parent", said["raised"])
+        self.assertEqual([], [path for path in self.c_drive.rglob("*") if path.name.startswith(image)][1:])
