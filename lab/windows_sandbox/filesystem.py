@@ -46,6 +46,11 @@ def mounts_of(image: Path) -> dict[tuple[str, ...], Path]:
     return found
 
 
+def _linked_program(link: Path) -> Path | None:
+    target = Path(os.path.realpath(link))
+    return target if os.readlink(link).startswith("/usr/") and target.is_relative_to("/usr") else None
+
+
 class FileSystem:
     r"""Turns Windows paths into local ones.
 
@@ -84,9 +89,9 @@ class FileSystem:
     def local(self, path: str, base: str = "C:\\", *, follow: bool = True) -> Path:
         r"""Return the local path that `path` names, whether it exists or not.
 
-        Names match in any case. Links are followed here and nowhere else, and lead to places in C:\ only;
-        `follow` says whether the last component is, if it is a link. Win32Error as `absolute`, and for a link
-        that leads out.
+        Names match in any case. Links are followed here and nowhere else, and lead to places in C:\ only, or
+        to a program below /usr, which processes see as well. `follow` says whether the last component is
+        followed. Win32Error as `absolute`, and for a link that leads elsewhere.
         """
         components = [c for c in self.absolute(path, base)[3:].split("\\") if c]
         return self._walk(path, components, follow)[0]
@@ -116,6 +121,8 @@ class FileSystem:
                 links += 1
                 if links > MOST_LINKS:
                     raise Win32Error(errors.PATH_NOT_FOUND, path, "it leads through too many links")
+                if not todo and (program := _linked_program(candidate)):
+                    return program, True
                 target = self._link_target(candidate, path, done[:-1])
                 current, in_image, done = self.c_drive, False, ()
                 todo.extend(reversed(target))

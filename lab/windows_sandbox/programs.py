@@ -63,24 +63,14 @@ def find(
         ]
     for attempt, left in attempts:
         for path in candidates(attempt, directory, environment):
-            if _is_file(filesystem, path):
+            if filesystem.local(path).is_file():
                 return _program(filesystem, path), left
     raise Win32Error(errors.FILE_NOT_FOUND, program)
-
-
-def _is_file(filesystem: FileSystem, path: str) -> bool:
-    link = filesystem.local(path, follow=False)
-    if link.is_symlink() and os.readlink(link).startswith("/usr/"):
-        return os.path.isfile(link)
-    return filesystem.local(path).is_file()
 
 
 def _program(filesystem: FileSystem, path: str) -> Program:
     path = filesystem.windows(filesystem.local(path, follow=False))
     inside = filesystem.inside(path)
-    link = filesystem.local(path, follow=False)
-    if link.is_symlink() and os.readlink(link).startswith("/usr/"):
-        return Program(path, (inside,), True)
     local = filesystem.local(path)
     with open(local, "rb") as file:
         start = file.read(256)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.windows_sandbox.ansible.modules.call import ModuleCall, ModuleFailed
-from lab.windows_sandbox.ansible.modules.files import checksum, make_directory, remove
+from lab.windows_sandbox.ansible.modules.files import checksum, join, make_directory, remove
 from lab.windows_sandbox.session import Session
 
 
@@ -26,15 +26,15 @@ def _query(call: ModuleCall) -> dict[str, Any]:
     """Say which of the files and folders on the controller differ from those here."""
     session, files, directories = call.session, [], []
     for file in call["files"] or []:
-        path = ntpath.join(call["dest"], file["dest"])
+        path = join(call["dest"], file["dest"])
         if session.is_directory(path):
-            path = ntpath.join(path, ntpath.basename(file["src"].replace("/", "\\")))
+            path = join(path, ntpath.basename(file["src"].replace("/", "\\")))
         if session.is_directory(path):
             raise ModuleFailed(f"cannot copy file to dest '{path}': object at path is already a directory")
         if not session.is_file(path) or (call["force"] and checksum(session.local(path)) != file["checksum"]):
             files.append(file)
     for directory in call["directories"] or []:
-        path = ntpath.join(call["dest"], directory["dest"])
+        path = join(call["dest"], directory["dest"])
         for place, where in (
             (ntpath.dirname(path), "object at parent directory path"),
             (path, "object at path"),
@@ -56,7 +56,7 @@ def _destination(call: ModuleCall, name: str) -> str:
     """Return where the file goes: below dest if that is a folder or ends like one."""
     session, destination = call.session, call["dest"]
     if destination.endswith(("/", "\\")) or session.is_directory(destination):
-        destination = ntpath.join(destination, name)
+        destination = join(destination, name)
     parent = ntpath.dirname(session.path(destination))
     if session.is_file(parent):
         raise ModuleFailed(f"object at destination parent dir '{parent}' is currently a file")
@@ -92,7 +92,7 @@ def _explode(call: ModuleCall) -> dict[str, Any]:
             # A multiple of four letters is a file; one letter more is the slash of a folder.
             is_directory = len(entry.filename) % 4 == 1
             name = base64.b64decode(entry.filename.rstrip("/\\")).decode()
-            path = ntpath.join(call["dest"], name.replace("/", "\\"))
+            path = join(call["dest"], name.replace("/", "\\"))
             make_directory(call.session, path if is_directory else ntpath.dirname(path))
             if not is_directory:
                 _extract(archive, entry, call.session.writable(path))
@@ -114,7 +114,7 @@ def _remote(call: ModuleCall) -> dict[str, Any]:
     result: dict[str, Any] = {"src": source, "changed": False}
     if session.is_directory(source):
         contents_only = source.endswith(("/", "\\"))
-        destination = call["dest"] if contents_only else ntpath.join(call["dest"], name)
+        destination = call["dest"] if contents_only else join(call["dest"], name)
         result |= {
             "operation": "folder_copy",
             "dest": destination,
@@ -148,8 +148,8 @@ def _copy_folder(call: ModuleCall, source: str, destination: str) -> bool:
     if changed and not call.check_mode:
         make_directory(session, destination)
     for name in session.host.filesystem.children(session.path(source)):
-        copy = _copy_folder if session.is_directory(ntpath.join(source, name)) else _copy_file
-        changed |= copy(call, ntpath.join(source, name), ntpath.join(destination, name))
+        copy = _copy_folder if session.is_directory(join(source, name)) else _copy_file
+        changed |= copy(call, join(source, name), join(destination, name))
     return changed
 
 
@@ -207,7 +207,7 @@ def win_unzip(call: ModuleCall) -> dict[str, Any]:
         make_directory(session, target)
         with zipfile.ZipFile(session.local(source)) as archive:
             for entry in archive.infolist():
-                path = ntpath.normpath(ntpath.join(session.path(target), entry.filename.replace("/", "\\")))
+                path = ntpath.normpath(join(session.path(target), entry.filename.replace("/", "\\")))
                 if not (path + "\\").lower().startswith(session.path(target).rstrip("\\").lower() + "\\"):
                     raise ModuleFailed(
                         f"Error unzipping '{source}' to '{target}'! Filename contains relative paths which"

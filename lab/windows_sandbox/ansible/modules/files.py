@@ -22,6 +22,11 @@ _AGE = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZE = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
+def join(parent: str, child: str) -> str:
+    """Join as Join-Path does: ntpath.join would make C: and x a path relative to the drive."""
+    return parent.rstrip("/\\") + "\\" + child.lstrip("/\\")
+
+
 def checksum(path: Path, algorithm: str = "sha1") -> str:
     """Return a file's hash in hexadecimal."""
     with open(path, "rb") as file:
@@ -40,7 +45,7 @@ def remove(session: Session, path: str) -> None:
 def win_file(call: ModuleCall) -> dict[str, Any]:
     session, path, state = call.session, call["path"], call["state"]
     if call["_original_basename"] is not None and session.is_directory(path):
-        path = ntpath.join(path, call["_original_basename"])
+        path = join(path, call["_original_basename"])
     if state == "touch":
         if not session.is_directory(ntpath.dirname(session.path(path))):
             raise ModuleFailed(f"Could not find a part of the path '{session.path(path)}'.")
@@ -78,9 +83,9 @@ def facts(session: Session, path: str, *, follow: bool, algorithm: str | None) -
     """Return what win_stat and win_find both say of a file or folder that exists; no checksum without an
     algorithm.
     """
-    local = session.local(path, follow=follow)
-    is_link = local.is_symlink()
-    target = session.local(path) if is_link else local
+    local, target = session.local(path, follow=follow), session.local(path)
+    # A link to a program of this machine stands for a file (lab/windows_sandbox/programs.py).
+    is_link = local.is_symlink() and not target.is_relative_to("/usr")
     is_directory = target.is_dir()
     stat = os.lstat(local)
     attributes = ["Directory" if is_directory else "Archive", *(["ReparsePoint"] if is_link else [])]
@@ -108,8 +113,8 @@ def facts(session: Session, path: str, *, follow: bool, algorithm: str | None) -
         result["lnk_source"] = result["lnk_target"] = session.host.filesystem.windows(target)
     if not is_directory:
         result["extension"] = ntpath.splitext(path)[1]
-        result["size"] = target.stat().st_size
-        if algorithm:
+        result["size"] = 0 if is_link else target.stat().st_size
+        if algorithm and target.is_file():
             result["checksum"] = checksum(target, algorithm)
     return result
 
@@ -118,11 +123,12 @@ def win_stat(call: ModuleCall) -> dict[str, Any]:
     session, path = call.session, call["path"]
     if not os.path.lexists(session.local(path, follow=call["follow"])):
         return {"stat": {"exists": False}}
-    path = session.host.filesystem.windows(session.local(path, follow=call["follow"]))
+    follow = call["follow"] and not session.local(path).is_relative_to("/usr")
+    path = session.host.filesystem.windows(session.local(path, follow=follow))
     stat = facts(
         session,
         path,
-        follow=call["follow"],
+        follow=follow,
         algorithm=call["checksum_algorithm"] if call["get_checksum"] else None,
     )
     if not call["get_size"]:
@@ -183,7 +189,7 @@ def win_find(call: ModuleCall) -> dict[str, Any]:
 
 def _below(session: Session, folder: str, depth: int | None, follow: bool):
     for name in session.host.filesystem.children(folder):
-        path = ntpath.join(folder, name)
+        path = join(folder, name)
         yield path
         descend = session.is_directory(path) and (
             follow or not session.local(path, follow=False).is_symlink()

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A simulated host as a process, a client certificate for it, and Ansible to drive it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import testtools
+
+CHECKOUT = Path(__file__).parents[3]
+PLAYS = Path(__file__).with_name("plays")
+
+# One of its own for every process of a test run.
+ADDRESS = f"127.30.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
+
+_CLIENT = """[req]
+prompt = no
+distinguished_name = name
+x509_extensions = client
+[name]
+CN = {user}
+[client]
+basicConstraints = critical, CA:false
+extendedKeyUsage = clientAuth
+subjectAltName = otherName:1.3.6.1.4.1.311.20.2.3;UTF8:{user}@localhost
+"""
+
+
+def make_certificate(folder, name, user=None):
+    """Make NAME.pem and NAME.key, a client certificate if a user is given."""
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-days", "1", "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"]
+    if user:
+        (folder / f"{name}.cnf").write_text(_CLIENT.format(user=user))
+        command += ["-config", folder / f"{name}.cnf"]
+    else:
+        command += ["-subj", "/CN=host"]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+class StartedHost:
+    """A host below a folder; start() and stop() may alternate."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.root = folder / "node"
+        self.tls = folder / "tls"
+        (self.tls / "authorized").mkdir(parents=True)
+        make_certificate(self.tls, "server")
+        make_certificate(self.tls, "zuul", "zuul")
+        shutil.copy(self.tls / "zuul.pem", self.tls / "authorized")
+        self.image = self._make_image()
+        self.process = None
+        self.seconds = None
+
+    def _make_image(self):
+        """Write an image with a Python (a script of the shims) and a Git (a link to a Linux program)."""
+        image = self.folder / "image"
+        for path in ("Python311", "Program Files/Git/cmd", "OpenStack/base"):
+            (image / "C" / path).mkdir(parents=True)
+        (image / "C" / "Python311" / "python.exe").write_text("#!/opt/windows-shims/launch\n")
+        (image / "C" / "Program Files" / "Git" / "cmd" / "git.exe").symlink_to("/usr/bin/git")
+        (image / "C" / "OpenStack" / "base" / "marker.txt").write_text("from the image")
+        return image
+
+    def start(self):
+        started = time.monotonic()
+        command = [
+            sys.executable,
+            "-m",
+            "lab.windows_host",
+            "--root",
+            self.root,
+            "--address",
+            ADDRESS,
+            "--port",
+            "0",
+        ]
+        command += ["--name", "hyperv-sim-9", "--image", self.image, "--tls", self.tls]
+        with open(self.folder / "host.log", "ab") as log:
+            self.process = subprocess.Popen(command, cwd=CHECKOUT, stdout=log, stderr=log)
+        while not (self.root / "ready").exists():
+            if self.process.poll() is not None or time.monotonic() > started + 20:
+                raise RuntimeError("the host does not start:\n" + self.log())
+            time.sleep(0.02)
+        self.seconds = time.monotonic() - started
+        self._write_inventory()
+
+    def stop(self):
+        """End the host and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+    def log(self):
+        return (self.folder / "host.log").read_text()
+
+    def _write_inventory(self):
+        host = {
+            "ansible_host": ADDRESS,
+            "ansible_port": int((self.root / "ready").read_text().rpartition(":")[2]),
+            "ansible_connection": "winrm",
+            "ansible_winrm_transport": "certificate",
+            "ansible_winrm_cert_pem": str(self.tls / "zuul.pem"),
+            "ansible_winrm_cert_key_pem": str(self.tls / "zuul.key"),
+            "ansible_winrm_server_cert_validation": "ignore",
+        }
+        (self.folder / "hosts.json").write_text(json.dumps({"all": {"hosts": {"windows": host}}}))
+
+    def ansible(self, program, *arguments, stdout="default"):
+        """Run a program of Ansible against the host and return what it ended with."""
+        environment = os.environ | {
+            "LC_ALL": "C.UTF-8",
+            "ANSIBLE_HOME": str(self.folder / "ansible"),
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_NOCOLOR": "true",
+            "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
+            "ANSIBLE_STDOUT_CALLBACK": stdout,
+            "ANSIBLE_ROLES_PATH": f"{CHECKOUT}/roles:{CHECKOUT}/trusted/roles",
+        }
+        command = [
+            Path(sys.executable).with_name(program),
+            "--inventory",
+            self.folder / "hosts.json",
+            *arguments,
+        ]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+
+
+class StartedHostCase(testtools.TestCase):
+    """One host for all tests of a class."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder = tempfile.TemporaryDirectory(prefix="host-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.started = StartedHost(Path(folder.name))
+        cls.started.start()
+        cls.addClassCleanup(cls.started.stop)
+
+    def module(self, name, /, **parameters):
+        """Run one module through Ansible and return its result."""
+        arguments = ["-a", json.dumps(parameters)] if parameters else []
+        ended = self.started.ansible(
+            "ansible", "windows", "-m", name, *arguments, stdout="ansible.posix.json"
+        )
+        try:
+            return json.loads(ended.stdout)["plays"][0]["tasks"][0]["hosts"]["windows"]
+        except (ValueError, LookupError):
+            raise RuntimeError(ended.stdout + ended.stderr) from None
+
+    def play(self, name, **variables):
+        """Run a playbook of plays/; the test fails with its output if it fails."""
+        variables |= {"work": str(self.started.folder), "checkout": str(CHECKOUT)}
+        ended = self.started.ansible("ansible-playbook", PLAYS / name, "--extra-vars", json.dumps(variables))
+        self.assertEqual(0, ended.returncode, ended.stdout[-6000:] + ended.stderr)
+        return ended.stdout

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real Ansible against a started host."""
+
+import filecmp
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.contract.windows_sandbox.started_host import ADDRESS, CHECKOUT, StartedHostCase, make_certificate
+
+
+class TestPlays(StartedHostCase):
+    def test_ping_and_a_quick_start(self):
+        self.assertEqual("pong", self.module("ansible.windows.win_ping")["ping"])
+        self.assertLess(self.started.seconds, 5)
+
+    def test_files(self):
+        large = self.started.folder / "large.bin"
+        large.write_bytes(os.urandom(3_000_000))
+        self.play("files.yaml")
+        self.assertTrue(filecmp.cmp(large, self.started.folder / "fetched" / "large.bin", shallow=False))
+
+    def test_processes(self):
+        self.play("processes.yaml")
+
+    def test_certificates(self):
+        make_certificate(self.started.folder, "build", "build-1")
+        self.play(
+            "certificates.yaml", script=f"{CHECKOUT}/trusted/roles/authorize-build/files/map-certificate.ps1"
+        )
+
+
+class TestServices(StartedHostCase):
+    def test_services(self):
+        self.play("services.yaml")
+        log = (self.started.folder / "fetched" / "events.log").read_text()
+        for event in (
+            "7036: The A good one service entered the running state.",
+            "7009: A timeout was reached (800 milliseconds) while waiting for the console service",
+            "7000: The dies service failed to start",
+            "7024: The refuses service terminated with the following service-specific error: 42",
+            "7031: The crashes service terminated unexpectedly. It has done this 1 time(s). The following",
+            "7034: The crashes service terminated unexpectedly. It has done this 2 time(s).",
+            "7024: The fails service terminated with the following service-specific error: 5",
+        ):
+            self.assertIn(event, log)
+        # The first failure of each was followed by a start, the second was not.
+        for name in ("crashes", "fails"):
+            self.assertEqual(2, log.count(f"7036: The {name} service entered the running state."), log)
+
+        self.assertEqual(0, self.started.stop())
+        self.started.start()
+        for _ in range(50):
+            state = self.module("ansible.windows.win_service_info", name="survivor")["services"][0]["state"]
+            if state == "started":
+                break
+            time.sleep(0.1)
+        self.assertEqual("started", state)
+        self.assert_nothing_is_left()
+
+    def assert_nothing_is_left(self):
+        started = descendants(self.started.process.pid)
+        self.assertNotEqual([], started)
+        self.started.process.kill()
+        self.started.process.wait()
+        deadline = time.monotonic() + 5
+        while left := [pid for pid in started if Path(f"/proc/{pid}").exists()]:
+            self.assertLess(time.monotonic(), deadline, f"processes of the killed host still run: {left}")
+            time.sleep(0.05)
+        self.started.start()
+
+
+def descendants(pid):
+    """Return the ids of all processes below one."""
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    found = [int(word) for path in children for word in path.read_text().split()]
+    return found + [below for child in found for below in descendants(child)]
+
+
+class TestContainment(StartedHostCase):
+    def test_processes_see_nothing_of_this_machine(self):
+        tool = Path(__file__).parent / "plays" / "files" / "tool.exe"
+        self.module("ansible.windows.win_copy", src=str(tool), dest="C:\\tool.exe")
+        looked = self.module(
+            "win_command",
+            argv=["C:\\tool.exe", "--look", str(CHECKOUT), str(self.started.root), "/root", "/home", "/c"],
+        )
+        seen = json.loads(looked["stdout"])
+        self.assertEqual({"/c"}, {path for path, exists in seen.items() if exists is True})
+        # bubblewrap's first process and the tool.
+        self.assertEqual(2, seen["processes"])
+
+
+class TestBadInput(StartedHostCase):
+    def refused(self, **changes):
+        options = {
+            "root": self.started.folder / "other",
+            "address": ADDRESS,
+            "name": "x",
+            "tls": self.started.tls,
+        } | changes
+        command = [sys.executable, "-m", "lab.windows_host"]
+        command += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        ended = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=20)
+        self.assertNotEqual(0, ended.returncode)
+        self.assertNotIn("Traceback", ended.stderr)
+        return [line for line in ended.stderr.splitlines() if line.startswith("windows_host: ")]
+
+    def test_one_clear_line_each(self):
+        port = (self.started.root / "ready").read_text().strip().rpartition(":")[2]
+        for changes, words in (
+            ({"tls": "/nowhere"}, "/nowhere/server.pem is missing"),
+            ({"image": "/nowhere"}, "image /nowhere has no folder C"),
+            ({"root": "/tmp/" + "x" * 120}, "too long for Unix sockets"),
+            ({"name": "bad name"}, "host name bad name"),
+            ({"port": port}, f"cannot listen on {ADDRESS}:{port}"),
+        ):
+            lines = self.refused(**changes)
+            self.assertEqual(1, len(lines), lines)
+            self.assertIn(words, lines[0])
