@@ -79,15 +79,22 @@ def distribution_mounts():
     return [*arguments, "--proc", "/proc", "--dev", "/dev"]
 
 
-def prepare(root, name, address, port, authorized_key, host_key):
-    """Write the node's home and its own part of /etc below ``root``."""
+def identity_mounts(folder, name, address):
+    """Write into ``folder`` who a machine is that has one user; return the arguments that show it in /etc."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = OWN_ETC | {"hosts": f"127.0.0.1 localhost\n{address} {name}\n"}
+    for file, text in files.items():
+        (folder / file).write_text(text)
+    mounts = [word for file in files for word in ("--ro-bind", str(folder / file), f"/etc/{file}")]
+    return [*mounts, "--unshare-user", "--uid", str(USER_ID), "--gid", str(USER_ID)]
+
+
+def prepare(root, address, port, authorized_key, host_key):
+    """Write the node's home and its sshd's configuration below ``root``."""
     etc, ssh = root / "etc", root / "home" / ".ssh"
     for folder in (etc / "ssh", ssh, root / "tmp"):
         folder.mkdir(parents=True, exist_ok=True)
     ssh.chmod(0o700)
-    for file, text in OWN_ETC.items():
-        (etc / file).write_text(text)
-    (etc / "hosts").write_text(f"127.0.0.1 localhost\n{address} {name}\n")
     (etc / "ssh" / "sshd_config").write_text(SSHD_CONFIG.format(address=address, port=port))
     shutil.copyfile(host_key, etc / "ssh" / "host_key")
     (etc / "ssh" / "host_key").chmod(0o600)
@@ -95,27 +102,33 @@ def prepare(root, name, address, port, authorized_key, host_key):
     (ssh / "authorized_keys").chmod(0o600)
 
 
-def sandbox_arguments(root, name, image):
+def sandbox_arguments(root, name, address, image):
     """Return bubblewrap's arguments for the node: what it sees, and what it shares with this machine."""
-    arguments = distribution_mounts()
-    for file in (*OWN_ETC, "hosts", "ssh"):
-        arguments += ["--ro-bind", str(root / "etc" / file), f"/etc/{file}"]
-    arguments += ["--ro-bind", str(image), IMAGE_MOUNT]
+    arguments = [*distribution_mounts(), *identity_mounts(root / "etc", name, address)]
+    arguments += ["--ro-bind", str(root / "etc" / "ssh"), "/etc/ssh", "--ro-bind", str(image), IMAGE_MOUNT]
     arguments += ["--bind", str(root / "home"), f"/home/{USER}", "--bind", str(root / "tmp"), "/tmp"]
     arguments += ["--dir", "/run", "--dir", "/var/tmp", "--chdir", "/", "--clearenv"]
-    arguments += ["--unshare-user", "--uid", str(USER_ID), "--gid", str(USER_ID), "--hostname", name]
-    arguments += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    arguments += [
+        "--hostname",
+        name,
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+    ]
     return [*arguments, "--die-with-parent", "--new-session"]
 
 
 class Node:
     """One running node. ``end`` returns only when every process of it is gone."""
 
-    def __init__(self, root, name, image):
+    def __init__(self, root, name, address, image):
         read_end, info = os.pipe()
         # Over a descriptor, because the node sees bubblewrap's command line, and the lab's paths with it.
         hidden = os.memfd_create("arguments")
-        os.write(hidden, "".join(f"{word}\0" for word in sandbox_arguments(root, name, image)).encode())
+        os.write(
+            hidden, "".join(f"{word}\0" for word in sandbox_arguments(root, name, address, image)).encode()
+        )
         os.lseek(hidden, 0, os.SEEK_SET)
         command = ["bwrap", "--args", str(hidden), "--info-fd", str(info)]
         command += ["/usr/sbin/sshd", "-D", "-e", "-f", "/etc/ssh/sshd_config"]
@@ -158,10 +171,10 @@ def run(root, name, address, port, image, authorized_key, host_key):
     for path, what in ((image, "image"), (authorized_key, "authorized key"), (host_key, "host key")):
         if not path.exists():
             raise NodeError(f"{what} {path} does not exist")
-    prepare(root, name, address, port, authorized_key, host_key)
+    prepare(root, address, port, authorized_key, host_key)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    node = Node(root, name, image)
+    node = Node(root, name, address, image)
     try:
         node.wait_until_it_answers(address, port)
         (root / "ready").touch()

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Serve a WSGI application with uWSGI: ``serve-wsgi.py ADDRESS:PORT MODULE``.
+
+Run by the Python whose packages the application needs. One process: two cores serve five of these.
+"""
+
+import sys
+
+import pyuwsgi
+
+address, module = sys.argv[1:]
+options = [f"--http-socket={address}", f"--module={module}:application", "--need-app", "--lazy-apps"]
+# neutron looks for uWSGI's master to know how many it is.
+options += ["--master", "--processes=1", "--threads=8", "--enable-threads", "--die-on-term"]
+# uWSGI keeps no connection open, and clients must know it.
+options += ["--add-header=Connection: close", "--buffer-size=65535", "--socket-timeout=120"]
+# The applications log their requests themselves.
+options += ["--disable-logging", "--procname-prefix", f"{module} "]
+sys.argv[1:] = options
+pyuwsgi.run()
