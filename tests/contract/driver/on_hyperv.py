@@ -57,8 +57,6 @@ class OnHyperVTest(testtools.TestCase):
                 "WINDOWS_SHIMS": str(WINDOWS_SHIMS),
                 "TEMP": r"C:\Windows\Temp",
                 "PYTHONPATH": os.pathsep.join(map(str, packages)),
-                # wmi asks pbr for its version, and only the package was fetched, not what pip knows of it.
-                "PBR_VERSION": pymi.VERSION,
             },
         )
         cls.addClassCleanup(cls._end_process)
