@@ -34,12 +34,14 @@ class PathsTest(windows_python.WindowsPythonTest):
             print(p.relpath(r"C:\a\b", r"c:\A"), p.commonpath([r"C:\a\b", r"C:\a\c"]), p.expanduser(r"~\x"))
         """)
         self.assertEqual(
-            "\n".join((
-                r"C:\a\b/c\d C:\x /tmp/x a/b",
-                r"('C:\\a', 'b.c') ('C:\\a.b\\c', '') \\s\sh" + "\\ a",
-                r"True False C:\b /a/b",
-                r"b C:\a C:\Users\Administrator\x",
-            )),
+            "\n".join(
+                (
+                    r"C:\a\b/c\d C:\x /tmp/x a/b",
+                    r"('C:\\a', 'b.c') ('C:\\a.b\\c', '') \\s\sh" + "\\ a",
+                    r"True False C:\b /a/b",
+                    r"b C:\a C:\Users\Administrator\x",
+                )
+            ),
             shown,
         )
 

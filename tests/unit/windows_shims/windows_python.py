@@ -42,8 +42,12 @@ class WindowsPythonTest(testtools.TestCase):
     def run_program(self, program, *arguments, **named) -> subprocess.CompletedProcess:
         environment = {**self.environment, **named.pop("environment", {})}
         return subprocess.run(
-            [self.c_drive / program, *arguments], env=environment, capture_output=True, text=True,
-            timeout=120, **named,
+            [self.c_drive / program, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            **named,
         )
 
     def python(self, code: str, *arguments, program="Python311/python.exe", **named) -> str:

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shows Windows to the packages that are written for it, and to no other.
 
-A package in :data:`SEES_WINDOWS` gets its own view of ``sys`` (platform is win32) and ``ctypes`` (windll; a
-long of 32 bits, as in Windows' LLP64 model). Everything else keeps seeing the Linux that it runs on.
+A package in :data:`SEES_WINDOWS` gets its own view of ``sys`` (platform is win32), ``os`` (name is nt) and
+``ctypes`` (windll; a long of 32 bits, as in Windows' LLP64 model). All others keep seeing their Linux.
 """
 
 import builtins
 import functools
+import os
 import sys
 import types
 
 from . import import_hook
 
-SEES_WINDOWS = ("os_win", "wmi", "hyperv_driver")
+SEES_WINDOWS = ("os_win", "wmi", "hyperv_driver", "os_brick")
 
 
 def install() -> None:
@@ -26,12 +27,10 @@ def _give_view(module) -> None:
 
 
 def _import(name, globals=None, locals=None, fromlist=(), level=0):
-    if level == 0 and name == "sys":
-        return WINDOWS_SYS
-    if level == 0 and name.partition(".")[0] == "ctypes":
-        module = builtins.__import__(name, globals, locals, fromlist, level)
-        return _windows_ctypes() if module.__name__ == "ctypes" else module
-    return builtins.__import__(name, globals, locals, fromlist, level)
+    module = builtins.__import__(name, globals, locals, fromlist, level)
+    if level == 0 and module is sys.modules.get("ctypes"):
+        return _windows_ctypes()
+    return _VIEWS.get(module, module) if level == 0 else module
 
 
 class _View(types.ModuleType):
@@ -48,7 +47,7 @@ class _View(types.ModuleType):
         return sorted({*dir(self._original), *self.__dict__})
 
 
-WINDOWS_SYS = _View(sys, platform="win32")
+_VIEWS = {sys: _View(sys, platform="win32"), os: _View(os, name="nt")}
 
 
 @functools.cache
