@@ -16,11 +16,15 @@ from lab.windows_sandbox.filesystem import INSIDE, FileSystem
 # Where the host's sockets are inside; WINDOWS_HOST_RUN says so too.
 RUN = "/run/windows-host"
 
+_NAMESPACES = (
+    *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
+    *("--cap-drop", "ALL", "--die-with-parent", "--new-session"),
+)
+
 # What programs of /usr look up. pip.conf is how a machine says where its package registry is.
 _ETC = (
     "alternatives",
     "ca-certificates",
-    "hosts",
     "host.conf",
     "ld.so.cache",
     "localtime",
@@ -50,7 +54,7 @@ class Containment:
     """How this host's processes are contained.
 
     :param run: the folder of the host's sockets
-    :param binds: further folders to show read-only: (folder of this machine, place inside)
+    :param binds: what else to show read-only: (path of this machine, place inside)
     :param name: the host's name, which its processes get as theirs
     """
 
@@ -81,22 +85,7 @@ class Containment:
         return ["bwrap", "--args", str(descriptor), "--", *program], descriptor
 
     def _fixed(self) -> list[str]:
-        arguments = [
-            "--unshare-user",
-            "--unshare-pid",
-            "--unshare-ipc",
-            "--unshare-uts",
-            "--unshare-cgroup-try",
-            "--hostname",
-            self.name,
-            "--cap-drop",
-            "ALL",
-            "--die-with-parent",
-            "--new-session",
-            "--ro-bind",
-            "/usr",
-            "/usr",
-        ]
+        arguments = [*_NAMESPACES, "--hostname", self.name, "--ro-bind", "/usr", "/usr"]
         for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
             path = Path("/", name)
             if path.is_symlink():
@@ -105,22 +94,9 @@ class Containment:
                 arguments += ["--ro-bind", str(path), str(path)]
         for name in _ETC:
             arguments += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-        arguments += [
-            "--proc",
-            "/proc",
-            "--dev",
-            "/dev",
-            "--tmpfs",
-            "/tmp",
-            "--dir",
-            "/var/tmp",
-            "--bind",
-            str(self.filesystem.c_drive),
-            INSIDE,
-            "--bind",
-            str(self.run),
-            RUN,
-        ]
+        arguments += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/var/tmp"]
+        # Read-only keeps the sockets from being replaced; one can connect all the same.
+        arguments += ["--bind", str(self.filesystem.c_drive), INSIDE, "--ro-bind", str(self.run), RUN]
         for source in sorted(self.filesystem.mounts.values()):
             arguments += ["--ro-bind", str(source), self.filesystem.inside(self.filesystem.windows(source))]
         for source, place in self.binds:

@@ -174,6 +174,20 @@ class FileSystem:
             raise Win32Error(errors.DIRECTORY if local.exists() else errors.PATH_NOT_FOUND, path)
         return sorted(os.listdir(local), key=str.upper)
 
+    def size(self, path: str) -> int:
+        """Return how many bytes the files below a folder have, no link followed."""
+        components = tuple(
+            component.lower() for component in self.absolute(path)[3:].split("\\") if component
+        )
+        mounted = (source for mount, source in self.mounts.items() if mount[: len(components)] == components)
+        return sum(
+            entry.stat(follow_symlinks=False).st_size
+            for folder in {self.local(path), *mounted}
+            for directory, _, _ in os.walk(folder)
+            for entry in os.scandir(directory)
+            if entry.is_file(follow_symlinks=False)
+        )
+
     def tree(self, path: str) -> Iterator[str]:
         """Yield the Windows path of everything below a folder, a folder before what is in it, no link
         followed.

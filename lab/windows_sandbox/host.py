@@ -37,7 +37,7 @@ class WindowsHost:
     :param address: the address it answers at
     :param name: its name
     :param image: a folder whose C/ shows in C:\\ read-only, or None
-    :param binds: what its processes see beside C:\\: (folder of this machine, place inside)
+    :param binds: what its processes see beside C:\\, read-only: (path of this machine, place inside)
     """
 
     def __init__(
@@ -59,7 +59,10 @@ class WindowsHost:
         self.registry = Registry(root / "registry.json")
         self.event_log = EventLog(root / "events.jsonl")
         install(self.filesystem, self.registry, name)
-        self.processes = Processes(Containment(self.filesystem, self.run_folder, name, binds or []))
+        # Windows resolves its own name without asking anyone.
+        (root / "hosts").write_text(f"127.0.0.1 localhost\n{address} {name}\n")
+        seen = [*(binds or []), (root / "hosts", "/etc/hosts")]
+        self.processes = Processes(Containment(self.filesystem, self.run_folder, name, seen))
         self.services = ServiceController(
             self.registry,
             self.processes,

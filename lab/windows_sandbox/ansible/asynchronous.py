@@ -44,13 +44,15 @@ def start(session: Session, call: Call) -> dict[str, Any]:
 def _run(session: Session, call: Call, path: str, last: dict[str, Any]) -> None:
     limit = threading.Timer(call.job.timeout, session.end)
     limit.start()
+    # What the client reads if this host fails in a way that it did not foresee.
+    result = {"failed": True, "msg": "the simulated host failed; its log says more"}
     try:
         result = execution.run_module(session, call)
     except Terminated:
         result = {"failed": True, "msg": "timed out waiting for module completion"}
     finally:
         limit.cancel()
-    _write(session, path, result | last)
+        _write(session, path, result | last)
 
 
 def _write(session: Session, path: str, result: dict[str, Any]) -> None:

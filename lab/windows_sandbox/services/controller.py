@@ -5,6 +5,7 @@ Evidence: start and stop by documentation (Service Programs; StartServiceW; Serv
 by their documented texts, the order of events on failure inferred.
 """
 
+import collections
 import itertools
 import json
 import logging
@@ -307,6 +308,8 @@ class ServiceController:
             match = self._ended_program(connection, first.get("service", ""))
         if match is None:
             refuse(connection)
+            # Heard out, so that it reads the refusal instead of failing to write.
+            collections.deque(messages, maxlen=0)
             return
         with self._changed:
             match[1].connection, match[1].reported = connection, time.monotonic()

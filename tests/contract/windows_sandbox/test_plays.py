@@ -61,6 +61,9 @@ class TestServices(StartedHostCase):
         self.assertEqual("started", state)
         self.assert_nothing_is_left()
 
+    def test_a_service_in_python(self):
+        self.play("python_service.yaml")
+
     def assert_nothing_is_left(self):
         started = descendants(self.started.process.pid)
         self.assertNotEqual([], started)

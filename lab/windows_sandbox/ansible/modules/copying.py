@@ -122,10 +122,7 @@ def _remote(call: ModuleCall) -> dict[str, Any]:
         }
         if call.check_mode and not session.exists(destination):
             return result | {"size": None}
-        tree = session.host.filesystem.tree(session.path(destination))
-        return result | {
-            "size": sum(session.local(path).stat().st_size for path in tree if session.is_file(path))
-        }
+        return result | {"size": session.host.filesystem.size(session.path(destination))}
     destination = _destination(call, name)
     result |= {
         "operation": "file_copy",

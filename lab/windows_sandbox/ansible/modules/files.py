@@ -134,10 +134,7 @@ def win_stat(call: ModuleCall) -> dict[str, Any]:
     if not call["get_size"]:
         stat.pop("size", None)
     elif stat["isdir"]:
-        below = (session.local(name, follow=False) for name in session.host.filesystem.tree(path))
-        stat["size"] = sum(
-            local.stat().st_size for local in below if local.is_file() and not local.is_symlink()
-        )
+        stat["size"] = session.host.filesystem.size(path)
     return {"stat": stat}
 
 
