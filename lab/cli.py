@@ -1,36 +1,135 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line."""
+"""The command line: `./hyperv-ci lab …`, `./hyperv-ci test`."""
 
+import errno
+import os
+import signal
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import click
 from rich.console import Console
 
-from lab import lifecycle
+from lab import changes, lifecycle, projects, status, vote
 from lab.errors import LabError
-from lab.home import Home
+from lab.home import CHECKOUT, Home
 from lab.install import install as install_all
 from lab.phases import Timeline
+from lab.services import accounts
 
-console = Console()
+console = Console(highlight=False)
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def hyperv_ci():
     """Third-party CI for a Hyper-V driver of OpenStack Nova."""
+
+
+@hyperv_ci.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def test(arguments: tuple[str, ...]):
+    """Run the tests: tox, with ARGUMENTS handed on to it."""
+    tox = str(Path(sys.executable).with_name("tox"))
+    os.chdir(CHECKOUT)
+    os.execv(tox, [tox, *arguments])
 
 
 @hyperv_ci.group(invoke_without_command=True)
 @click.pass_context
 def lab(context: click.Context):
-    """The main job."""
+    """Bring a change to nova to its vote: install, bring up, push, wait, print.
+
+    Without a command it does all of that, as far as it is not done yet; the lab stays up.
+    """
     context.obj = Home.from_environment()
+    if context.invoked_subcommand is None:
+        main_job(context.obj)
+
+
+def main_job(home: Home) -> None:
+    """Install, bring up, push, wait, print. Interrupted, it takes down what it brought up."""
+    with Timeline(console) as timeline:
+        brought_up = ensure_up(home, timeline, "lab")
+        with down_if_interrupted(home, brought_up):
+            result = push_and_wait(home, timeline, accounts.NOVA)
+    show(result, timeline)
+
+
+def ensure_up(home: Home, timeline: Timeline, purpose: str) -> bool:
+    """Install and bring up what is not; return whether the lab was down before."""
+    with lifecycle.exclusive(home, purpose):
+        if lifecycle.is_up(home):
+            console.print(f"The lab in {home.root} is up.")
+            return False
+        install_all(home, timeline)
+        left = lifecycle.down(home)
+        if left:
+            console.print(f"Ended what an interrupted lab left: {', '.join(left)}.")
+        with down_if_interrupted(home, True):
+            lifecycle.up(home, timeline)
+        if dirty := projects.uncommitted():
+            console.print(
+                f"[yellow]The lab tests HEAD: {len(dirty)} uncommitted files are not in it "
+                f"({', '.join(dirty[:3])}{', …' if dirty[3:] else ''}).[/yellow]"
+            )
+        return True
+
+
+@contextmanager
+def down_if_interrupted(home: Home, ours: bool) -> Iterator[None]:
+    """Take the lab down if what happens inside fails or is interrupted, and the lab is ours to take down."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if ours:
+            console.print("Interrupted: taking the lab down; changes and builds are kept.")
+            lifecycle.down(home)
+        raise
+
+
+def push_and_wait(
+    home: Home,
+    timeline: Timeline,
+    project: str,
+    patch: Path | None = None,
+    parent: changes.Change | None = None,
+) -> vote.Vote:
+    """Push a change and wait for its vote."""
+    with timeline.phase("push"):
+        change = changes.push(home, project, patch, parent)
+    console.print(f"Change {change.name} of {change.project}: {change.subject}")
+    return vote.wait(home, timeline, change, len(vote.comments(change, home)))
+
+
+def show(result: vote.Vote, timeline: Timeline) -> None:
+    """Print what Gerrit got, the time of every phase, the links, and what one can do next."""
+    console.print()
+    console.print(result.comment, markup=False, soft_wrap=True)
+    console.print()
+    console.print(timeline.table(result.parts))
+    colour = "green" if result.value > 0 else "red"
+    console.print(f"\nVote: [bold {colour}]Verified {result.value:+}[/bold {colour}]")
+    console.print(f"change   {result.change.url}", soft_wrap=True)
+    for build in result.builds:
+        console.print(f"build    {build.url}", soft_wrap=True)
+        if build.log_url:
+            console.print(f"log page {build.log_url}", soft_wrap=True)
+    console.print("\nThe lab stays up: ./hyperv-ci lab push | recheck | status | log | down")
+
+
+def need_up(home: Home) -> None:
+    """Raise LabError unless the lab is up."""
+    if not lifecycle.is_up(home):
+        raise LabError(f"the lab in {home.root} is not up: bring it up with `./hyperv-ci lab up`")
 
 
 @lab.command()
 @click.pass_obj
 def install(home: Home):
-    """Install what is missing."""
+    """Install what is missing, start nothing."""
     with lifecycle.exclusive(home, "lab install"), Timeline(console) as timeline:
         install_all(home, timeline)
 
@@ -38,30 +137,112 @@ def install(home: Home):
 @lab.command()
 @click.pass_obj
 def up(home: Home):
-    """Bring the lab up."""
-    with lifecycle.exclusive(home, "lab up"), Timeline(console) as timeline:
-        install_all(home, timeline)
-        lifecycle.up(home, timeline)
+    """Install what is missing and bring the lab up."""
+    with Timeline(console) as timeline:
+        ensure_up(home, timeline, "lab up")
+    status.show(home, console)
+
+
+@lab.command()
+@click.option("--project", default=accounts.NOVA, show_default=True, help="the project to push to")
+@click.option(
+    "--patch", type=click.Path(path_type=Path), help="what to push, as git format-patch or git diff wrote it"
+)
+@click.option("--parent", type=int, help="the change to push on top of, instead of master")
+@click.pass_obj
+def push(home: Home, project: str, patch: Path | None, parent: int | None):
+    """Push a change and wait for its vote; without --patch, a comment in nova."""
+    need_up(home)
+    with Timeline(console) as timeline:
+        below = changes.find(home, parent) if parent else None
+        result = push_and_wait(home, timeline, project, patch, below)
+    show(result, timeline)
+
+
+@lab.command()
+@click.argument("number", type=int, required=False)
+@click.pass_obj
+def recheck(home: Home, number: int | None):
+    """Comment `recheck` on change NUMBER, the newest one if not given, and wait for the vote."""
+    need_up(home)
+    with Timeline(console) as timeline:
+        change = changes.find(home, number or changes.newest(home))
+        already = len(vote.comments(change, home))
+        changes.comment(home, change, "recheck")
+        result = vote.wait(home, timeline, change, already)
+    show(result, timeline)
+
+
+@lab.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--branch", help="the branch to import; needed if there are several")
+@click.pass_obj
+def import_(home: Home, path: Path, branch: str | None):
+    """Put the git repository or bundle at PATH in the place of openstack/nova."""
+    need_up(home)
+    with projects.opened(path, branch) as (repository, revision):
+        commit = projects.publish(home, accounts.NOVA, repository, revision)
+    console.print(f"{accounts.NOVA} is now at {commit[:12]}, {revision} of {path}.")
+
+
+@lab.command("status")
+@click.pass_obj
+def status_(home: Home):
+    """Show what runs, where it listens, and the latest builds."""
+    status.show(home, console)
+    if not lifecycle.is_up(home):
+        sys.exit(1)
+
+
+@lab.command()
+@click.argument("service", required=False)
+@click.pass_obj
+def log(home: Home, service: str | None):
+    """Show the end of SERVICE's log; without SERVICE, where every log and the newest page is."""
+    if service is None:
+        status.show_logs(home, console)
+    else:
+        status.show_log(home, console, service)
 
 
 @lab.command()
 @click.pass_obj
 def down(home: Home):
-    """End everything."""
+    """End everything. Changes, builds and log pages are kept for the next time."""
     with lifecycle.exclusive(home, "lab down"):
-        for name in lifecycle.down(home):
-            console.print(f"ended {name}")
+        cut_off = status.running_builds() if lifecycle.is_up(home) else []
+        started = time.monotonic()
+        ended = lifecycle.down(home)
+    console.print(
+        f"The lab in {home.root} is down: {len(ended)} processes ended in {time.monotonic() - started:.1f} s."
+        if ended
+        else f"The lab in {home.root} was not up."
+    )
+    if cut_off:
+        raise LabError(f"cut off without a vote: {', '.join(cut_off)}; `lab up`, then `lab recheck NUMBER`")
 
 
 def main() -> None:
-    """Run the command line; a LabError is one line and exit code 1."""
+    """Run the command line; a user's mistake is one line and exit code 1, an interruption exit code 130."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
-        hyperv_ci(standalone_mode=False)
+        hyperv_ci(prog_name="./hyperv-ci", standalone_mode=False)
     except LabError as error:
         where = f"{error.phase}: " if error.phase else ""
         log = f" (log: {error.log})" if error.log else ""
-        print(f"hyperv-ci: {where}{error}{log}", file=sys.stderr)
-        sys.exit(1)
+        fail(f"{where}{error}{log}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        fail(f"{error.strerror}: {error.filename or 'writing'}")
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        fail(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        fail("interrupted", 130)
+
+
+def fail(message: str, code: int = 1) -> None:
+    """End with one line."""
+    print(f"hyperv-ci: {message}", file=sys.stderr)
+    sys.exit(code)

@@ -6,10 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lab import projects
+from lab import images, projects
 from lab.commands import installer_environment, run
 from lab.errors import LabError
 from lab.home import CHECKOUT, Home
@@ -27,7 +27,7 @@ ENVIRONMENTS = {
     "nodepool": ["nodepool==11.0.0", "cachetools", "setuptools<82"],
 }
 # What zuul-manage-ansible installs for 11, without the clients of clouds that no job here talks to.
-ANSIBLE = ["ansible>=11,<12", "pywinrm>=0.5", "netaddr", "jmespath", "passlib"]
+ANSIBLE = ["ansible>=11,<12", "pywinrm>=0.5", "google-re2", "voluptuous", "netaddr", "jmespath", "passlib"]
 
 POM = """\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -42,8 +42,8 @@ POM = """\
 """
 # Together they hold all of Gerrit; Init needs Bouncy Castle beside them.
 JARS = (
-    ("com.google.gerrit", "gerrit-plugin-api", "3.10.2"),
-    ("com.google.gerrit", "gerrit-acceptance-framework", "3.10.2"),
+    ("com.google.gerrit", "gerrit-plugin-api", gerrit.VERSION),
+    ("com.google.gerrit", "gerrit-acceptance-framework", gerrit.VERSION),
     *(("org.bouncycastle", f"{name}-jdk18on", "1.80") for name in ("bcprov", "bcpkix", "bcutil", "bcpg")),
 )
 
@@ -61,28 +61,21 @@ def install(home: Home, timeline: Timeline) -> None:
     if packages:
         with timeline.phase("packages"):
             _install_packages(home, packages)
+    for phase, target, recipe, make in _parts(home):
+        _make(home, timeline, phase, target, recipe, make)
+
+
+def _parts(home: Home) -> Iterator[tuple[str, Path, object, Callable]]:
+    """Yield each part: its phase, where it goes, what it is made from, and what makes it."""
     for name, requirements in ENVIRONMENTS.items():
-        _make(home, timeline, f"{name} environment", home.venvs / name, requirements, _environment)
-    _make(home, timeline, "ansible environment", home.ansible / "11", ANSIBLE, _environment)
-    _make(home, timeline, "gerrit jars", home.gerrit / "jars", JARS, _fetch_jars)
-    _make(
-        home,
-        timeline,
-        "gerrit site",
-        home.gerrit / "site",
-        [JARS, Path(gerrit.__file__).read_text()],
-        lambda home, _target, _recipe, log: gerrit.make_template(home, log),
-    )
-    _make(
-        home,
-        timeline,
-        "nova sources",
-        projects.nova_repository(home),
-        projects.NOVA_VERSION,
-        lambda home, _target, _recipe, log: projects.make_nova_repository(
-            home, [sys.executable, "-m", "pip"], installer_environment(), log
-        ),
-    )
+        yield f"{name} environment", home.venvs / name, requirements, _environment
+    yield "ansible environment", home.ansible / "11", ANSIBLE, _environment
+    yield "gerrit jars", home.gerrit / "jars", JARS, _fetch_jars
+    yield "gerrit site", home.gerrit / "site", Path(gerrit.__file__).read_text(), gerrit.make_template
+    nova = projects.nova_repository(home)
+    yield "nova sources", nova, projects.NOVA_VERSION, projects.make_nova_repository
+    yield "controller image", home.images / "controller", images.recipe(), images.make_controller
+    yield "windows image", home.images / "hyperv-2022", images.recipe(), images.make_windows
 
 
 def _make(

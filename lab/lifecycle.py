@@ -80,7 +80,7 @@ def up(home: Home, timeline: Timeline) -> None:
     _check_ports()
     _clear(home)
     with timeline.phase("keys"):
-        for folder in (home.pids, home.logs / "nodes", home.nodes):
+        for folder in (home.pids, home.logs / "nodes", home.logs / "builds", home.nodes):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         home.state.chmod(0o700)
         nodepool.make_node_keys(home)

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the lab's Gerrit hosts: nova, this repository, and its folder trusted/."""
 
+import contextlib
 import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from lab.commands import git, run
+from lab.commands import git, installer_environment, run
 from lab.errors import LabError
 from lab.home import CHECKOUT, Home
 from lab.services import accounts
@@ -29,36 +32,17 @@ def nova_repository(home: Home) -> Path:
     return home.cache / f"nova-{NOVA_VERSION}.git"
 
 
-def make_nova_repository(home: Home, pip: list[str | Path], environment: dict[str, str], log: Path) -> None:
-    """Fetch nova's source distribution and make it the root commit of a bare repository.
-
-    :param pip: the command that stands for pip, and `environment` what it needs
-    """
+def make_nova_repository(home: Home, repository: Path, version: str, log: Path) -> None:
+    """Fetch nova's source distribution and make it the root commit of a bare repository."""
     with tempfile.TemporaryDirectory(dir=home.cache) as folder:
-        run(
-            [
-                *pip,
-                "download",
-                "--no-deps",
-                "--no-binary",
-                ":all:",
-                "--dest",
-                folder,
-                f"nova=={NOVA_VERSION}",
-            ],
-            environment=environment,
-            log=log,
-        )
-        run(
-            ["tar", "--extract", "--file", f"{folder}/nova-{NOVA_VERSION}.tar.gz", "--directory", folder],
-            log=log,
-        )
-        tree = Path(folder, f"nova-{NOVA_VERSION}")
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:"]
+        run([*pip, "--dest", folder, f"nova=={version}"], environment=installer_environment(), log=log)
+        run(["tar", "--extract", "--file", f"{folder}/nova-{version}.tar.gz", "--directory", folder], log=log)
+        tree = Path(folder, f"nova-{version}")
         git(tree, "init", "--quiet", "--initial-branch", BRANCH)
         # --force: what nova's .gitignore names is in the distribution for a reason (its version, for one).
         git(tree, "add", "--force", "--all")
-        git(tree, "commit", "--quiet", "--message", f"nova {NOVA_VERSION}", environment=IDENTITY)
-        repository = nova_repository(home)
+        git(tree, "commit", "--quiet", "--message", f"nova {version}", environment=IDENTITY)
         shutil.rmtree(repository, ignore_errors=True)
         git(tree, "clone", "--quiet", "--bare", tree, repository)
 
@@ -107,35 +91,29 @@ def head(home: Home, project: str) -> str | None:
     return listing.split()[0] if listing else None
 
 
-def open_repository(path: Path, branch: str | None) -> tuple[Path, str, tempfile.TemporaryDirectory | None]:
-    """Return a repository, and the revision to import, for a path that may be a repository or a bundle.
+@contextlib.contextmanager
+def opened(path: Path, branch: str | None) -> Iterator[tuple[Path, str]]:
+    """Yield a repository and the branch to import, for a path that is a repository or a bundle.
 
-    The third value owns the unpacked bundle.
-
-    :raises LabError: if it is neither, or has no such branch
+    :raises LabError: if it is neither, or does not have the branch
     """
     if not path.exists():
         raise LabError(f"{path} does not exist: expected a git repository or a bundle")
-    unpacked = None
-    repository = path
-    if path.is_file():
-        unpacked = tempfile.TemporaryDirectory()
-        try:
-            run(["git", "clone", "--quiet", "--mirror", path.resolve(), unpacked.name])
-        except LabError as error:
-            raise LabError(f"{path} is no git bundle: {error}") from error
-        repository = Path(unpacked.name)
-    branches = git(repository, "for-each-ref", "--format=%(refname:short)", "refs/heads").split()
-    if branch is None and len(branches) == 1:
-        branch = branches[0]
-    if branch not in branches:
-        found = ", ".join(branches) or "none"
-        raise LabError(
-            f"{path} has the branches {found}: name one with --branch"
-            if branch is None
-            else f"{path} has no branch {branch}, only {found}"
-        )
-    return repository, branch, unpacked
+    with tempfile.TemporaryDirectory(prefix="hyperv-ci-") as unpacked:
+        repository = path.resolve()
+        if path.is_file():
+            try:
+                git(Path(unpacked), "clone", "--quiet", "--mirror", repository, unpacked)
+            except LabError as error:
+                raise LabError(f"{path} is no git bundle: {str(error).partition(': ')[2]}") from error
+            repository = Path(unpacked)
+        branches = git(repository, "for-each-ref", "--format=%(refname:short)", "refs/heads").split()
+        if branch is None and len(branches) > 1:
+            raise LabError(f"{path} has the branches {', '.join(branches)}: name one with --branch")
+        branch = branch or (branches or ["no branch at all"])[0]
+        if branch not in branches:
+            raise LabError(f"{path} has no branch {branch}, only {', '.join(branches) or 'none'}")
+        yield repository, branch
 
 
 def remote(project: str) -> str:

@@ -195,7 +195,7 @@ def _ensure_account(home: Home, rest: Rest, account: Account) -> None:
 
 
 def _grant(rest: Rest, project: str, group: str, permissions: dict[str, dict]) -> None:
-    """Allow a group what is named, on all branches of a project; the values refine it, e.g. a range of votes."""
+    """Allow a group what is named, on all branches of a project; the values refine it: a vote's range."""
     # The ids of Gerrit's own groups, such as global:Registered-Users, come quoted.
     uuid = unquote(rest.get(f"groups/{group}")["id"])
     add = {name: {"rules": {uuid: {"action": "ALLOW", **rule}}} for name, rule in permissions.items()}

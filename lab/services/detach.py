@@ -16,8 +16,8 @@ def main() -> None:
     pid_file, *command = sys.argv[1:]
     os.umask(0o077)
     os.setsid()
-    # What the server's own children leave behind (ssh-agent puts itself in the background) stays below the server
-    # in the process tree, and so within reach of `lab down`. The setting outlives exec: prctl(2).
+    # What the server's own children leave behind (ssh-agent puts itself in the background) stays below the
+    # server in the process tree, and so within reach of `lab down`. The setting outlives exec: prctl(2).
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")

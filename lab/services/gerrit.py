@@ -13,6 +13,7 @@ from lab.home import Home
 from lab.services.daemon import Daemon
 from lab.services.keys import write_secret, write_ssh_key
 
+VERSION = "3.10.2"
 ADDRESS, HTTP_PORT, SSH_PORT = "127.0.0.1", 8080, 29418
 URL = f"http://{ADDRESS}:{HTTP_PORT}"
 ADMIN_REF = (
@@ -30,9 +31,9 @@ JAVA = (
     "-Dflogger.logging_context=com.google.gerrit.server.logging.LoggingContext#getInstance",
 )
 
-# auth.type: in OPENID mode one logs in over the web at a provider only, and no provider matches: HTTP passwords
-# and SSH keys remain. (CUSTOM_EXTENSION and OAUTH would say it better, but do not start without a plugin. The
-# mode that Init needs lets anyone who reaches the port become anyone.)
+# auth.type: in OPENID mode one logs in over the web at a provider only, and no provider matches: HTTP
+# passwords and SSH keys remain. (CUSTOM_EXTENSION and OAUTH would say it better, but do not start without a
+# plugin. The mode that Init needs lets anyone who reaches the port become anyone.)
 CONFIGURATION = f"""\
 [gerrit]
 	basePath = git
@@ -72,25 +73,15 @@ def daemon(home: Home) -> Daemon:
     return Daemon(home, "gerrit", grace=15)
 
 
-def make_template(home: Home, log: Path) -> None:
+def make_template(home: Home, template: Path, _recipe: str, log: Path) -> None:
     """Make an initialised site whose administrator has neither password nor key."""
-    template = home.gerrit / "site"
+    # The jars do not say which version they are (the WAR does); Zuul asks, and takes "(dev)" for an old one.
+    version = home.gerrit / "version/com/google/gerrit/common/Version"
+    version.parent.mkdir(parents=True, exist_ok=True)
+    version.write_text(VERSION, encoding="ascii")
+    (home.gerrit / "log4j.properties").write_text(LOG4J, encoding="utf-8")
     shutil.rmtree(template, ignore_errors=True)
-    run(
-        [
-            *JAVA,
-            "-cp",
-            f"{home.gerrit}/jars/*",
-            "com.google.gerrit.launcher.GerritLauncher",
-            "init",
-            "-d",
-            template,
-            "--batch",
-            "--no-auto-start",
-            "--dev",
-        ],
-        log=log,
-    )
+    run([*_program(home), "init", "-d", template, "--batch", "--no-auto-start", "--dev"], log=log)
     _forget_passwords(template / "git/All-Users.git")
     for rest in ("bin", "cache", "logs", "tmp", "plugins", "static"):
         shutil.rmtree(template / rest)
@@ -113,25 +104,13 @@ def start(home: Home) -> None:
     write_secret(
         site / "etc/secure.config", f"[auth]\n\tregisterEmailPrivateKey = {secrets.token_urlsafe(32)}\n"
     )
-    (site / "etc/log4j.properties").write_text(LOG4J, encoding="utf-8")
     host_key = write_ssh_key(site / "etc/ssh_host_ed25519_key", "gerrit")
     home.accounts.mkdir(exist_ok=True, mode=0o700)
     known_hosts = f"[{ADDRESS}]:{SSH_PORT} {host_key}\n"
     (home.accounts / "known_hosts").write_text(known_hosts, encoding="ascii")
     admin_key = write_ssh_key(home.accounts / "admin/id_ed25519", "admin")
     _replace_file(site / "git/All-Users.git", ADMIN_REF, "authorized_keys", admin_key + "\n")
-    daemon(home).start(
-        [
-            *JAVA,
-            f"-Dlog4j.configuration=file:{site}/etc/log4j.properties",
-            "-cp",
-            f"{home.gerrit}/jars/*",
-            "com.google.gerrit.launcher.GerritLauncher",
-            "daemon",
-            "-d",
-            site,
-        ]
-    )
+    daemon(home).start([*_program(home), "daemon", "-d", site])
 
 
 def wait(home: Home) -> None:
@@ -144,6 +123,15 @@ def wait(home: Home) -> None:
             return False
 
     daemon(home).wait(answers, 120)
+
+
+def _program(home: Home) -> list[str]:
+    return [
+        *JAVA,
+        f"-Dlog4j.configuration=file:{home.gerrit}/log4j.properties",
+        *("-cp", f"{home.gerrit}/version:{home.gerrit}/jars/*"),
+        "com.google.gerrit.launcher.GerritLauncher",
+    ]
 
 
 def _forget_passwords(all_users: Path) -> None:

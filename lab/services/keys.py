@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 # The lab is not meant to stay up for longer than this.
 LIFETIME = datetime.timedelta(days=30)
-# What Windows compares with the subject of a client-certificate mapping: otherName's form "NT principal name",
+# What Windows compares with the subject of a client-certificate mapping: otherName's "NT principal name",
 # [MS-WCCE] 2.2.2.7.7.4.
 PRINCIPAL_NAME = ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
 PEM, NO_PASSWORD = serialization.Encoding.PEM, serialization.NoEncryption()

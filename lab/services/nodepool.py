@@ -23,7 +23,7 @@ def daemon(home: Home) -> Daemon:
 
 
 def make_node_keys(home: Home) -> None:
-    """Make what opens every node (keys/node for SSH, keys/winrm), and what Windows nodes trust (keys/windows)."""
+    """Make what opens every node (keys/node for SSH, keys/winrm), and what Windows nodes trust."""
     write_ssh_key(home.keys / "node", "zuul")
     write_winrm_certificate(home.keys / "winrm", "zuul")
     windows = home.keys / "windows"

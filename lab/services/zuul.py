@@ -137,22 +137,22 @@ def start(home: Home, service: str) -> None:
 
 
 def wait(home: Home) -> None:
-    """Wait until Zuul's web shows the tenant, as the scheduler loaded it, and an executor that takes builds."""
+    """Wait until Zuul's web shows the tenant, loaded by the scheduler, and an executor that takes builds."""
     for service, answers in (("zuul-scheduler", _tenant_loaded), ("zuul-executor", _executor_ready)):
         daemon(home, service).wait(answers, 180)
 
 
 def _tenant_loaded() -> bool:
-    names = _get("tenants")
-    return bool(names) and any(tenant["name"] == TENANT for tenant in names)
+    return any(tenant["name"] == TENANT for tenant in get("tenants") or [])
 
 
 def _executor_ready() -> bool:
-    components = _get("components") or {}
+    components = get("components") or {}
     return any(executor["state"] == "running" for executor in components.get("executor", []))
 
 
-def _get(path: str):
+def get(path: str):
+    """Return what Zuul's REST API says, or None if there is no such thing, or not yet."""
     try:
         answer = requests.get(f"{URL}/api/{path}", timeout=10)
     except requests.ConnectionError:

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `lab status` and `lab log` show."""
+
+from rich.console import Console
+from rich.table import Table
+
+from lab import lifecycle
+from lab.errors import LabError
+from lab.home import Home
+from lab.services import accounts, gerrit, pages, zuul
+
+# As many lines of a log as fit a screen.
+LINES = 40
+
+
+def show(home: Home, console: Console) -> None:
+    """Print which servers run, the addresses, how to work with Gerrit, and the latest builds."""
+    table = Table("server", "pid", "log", box=None, pad_edge=False, header_style="bold")
+    for daemon in lifecycle.daemons(home):
+        process = daemon.process
+        table.add_row(daemon.name, str(process.pid) if process else "[red]down[/red]", str(daemon.log))
+    console.print(table)
+    if not lifecycle.is_up(home):
+        console.print(f"\nThe lab in {home.root} is not up.")
+        return
+    developer = home.accounts / accounts.DEVELOPER.name
+    console.print(
+        f"\nZuul       {zuul.URL}/t/{zuul.TENANT}/status\n"
+        f"log pages  {pages.URL}/\n"
+        f"Gerrit     {gerrit.URL}/ (REST; no pages), ssh port {gerrit.SSH_PORT}\n\n"
+        f"Users: {', '.join(account.name for account in accounts.ACCOUNTS)}; "
+        f"what each needs is in {home.accounts}/NAME. As the developer:\n"
+        f"  export GIT_SSH_COMMAND='ssh -F {developer}/ssh_config'\n"
+        f"  git clone ssh://gerrit/{accounts.NOVA}\n"
+        f"  git -c credential.helper='store --file {developer}/git-credentials' "
+        f"clone http://{accounts.DEVELOPER.name}@{gerrit.ADDRESS}:{gerrit.HTTP_PORT}/a/{accounts.NOVA}\n"
+        f"  git push origin HEAD:refs/for/master\n",
+        soft_wrap=True,
+    )
+    builds = Table(
+        "build", "change", "project", "result", "log page", box=None, pad_edge=False, header_style="bold"
+    )
+    for build in zuul.get(f"tenant/{zuul.TENANT}/builds?limit=5") or []:
+        ref = build["ref"]
+        builds.add_row(
+            build["job_name"],
+            f"{ref['change']},{ref['patchset']}",
+            ref["project"],
+            build["result"] or "running",
+            build["log_url"] or "",
+        )
+    console.print(builds)
+
+
+def running_builds() -> list[str]:
+    """Return the builds that Zuul is at, e.g. `hyperv-tempest of change 3,1`."""
+    status = zuul.get(f"tenant/{zuul.TENANT}/status") or {"pipelines": []}
+    return [
+        f"{job['name']} of change {item['refs'][0]['id']}"
+        for pipeline in status["pipelines"]
+        for queue in pipeline["change_queues"]
+        for heads in queue["heads"]
+        for item in heads
+        for job in item["jobs"]
+        if not job["result"]
+    ]
+
+
+def show_logs(home: Home, console: Console) -> None:
+    """Print where every log is, and the newest log page."""
+    for log in sorted(home.logs.rglob("*.log")):
+        console.print(str(log), soft_wrap=True)
+    newest = (zuul.get(f"tenant/{zuul.TENANT}/builds?limit=1") or [None])[0]
+    if newest and newest["log_url"]:
+        console.print(f"newest log page: {newest['log_url']}", soft_wrap=True)
+
+
+def show_log(home: Home, console: Console, service: str) -> None:
+    """Print the end of a server's log.
+
+    :raises LabError: if there is no such server
+    """
+    log = home.logs / f"{service}.log"
+    if not log.exists():
+        names = ", ".join(daemon.name for daemon in lifecycle.daemons(home))
+        raise LabError(f"{service} has no log in {home.logs}: expected one of {names}")
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    for line in lines[-LINES:]:
+        console.print(line, markup=False, soft_wrap=True)
+    console.print(f"\nall of it: {log}", soft_wrap=True)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting for a change's vote, and telling what Zuul is doing meanwhile."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab import lifecycle
+from lab.changes import Change, client
+from lab.console import Console, Parser, Parts
+from lab.errors import LabError
+from lab.home import Home
+from lab.phases import Timeline
+from lab.services import accounts, zuul
+
+# Seconds between a push and Zuul's taking it; it takes one or two.
+EVENT_TIMEOUT = 90
+
+
+@dataclass(frozen=True)
+class Build:
+    """What Zuul says of one finished build."""
+
+    job: str
+    result: str
+    url: str
+    log_url: str | None
+
+
+@dataclass
+class Vote:
+    """What Gerrit got.
+
+    :param value: of the label Verified; 0 if there is none
+    :param comment: Zuul's words
+    :param parts: the plays of the build that was followed, with their seconds
+    """
+
+    change: Change
+    value: int
+    comment: str
+    builds: list[Build] = field(default_factory=list)
+    parts: list[tuple[str, float]] = field(default_factory=list)
+
+
+def comments(change: Change, home: Home) -> list[str]:
+    """Return what the CI has said of a patch set, oldest first."""
+    detail = client(home).get(f"changes/{change.number}/detail")
+    return [
+        message["message"]
+        for message in detail["messages"]
+        if message["author"].get("username") == accounts.CI.name
+        and message["_revision_number"] == change.patchset
+    ]
+
+
+def wait(home: Home, timeline: Timeline, change: Change, already: int = 0) -> Vote:
+    """Wait for the CI's comment on a change.
+
+    :param already: the number of comments that it made before
+    :raises LabError: if Zuul does not take the change, or a server of the lab ends
+    """
+    follower = _Follower(timeline, home.logs / "builds")
+    timeline.begin("event")
+    deadline = time.monotonic() + EVENT_TIMEOUT
+    while len(said := comments(change, home)) <= already:
+        items = zuul.get(f"tenant/{zuul.TENANT}/status/change/{change.name}")
+        if items:
+            follower.look(items[0]["jobs"])
+        elif follower.phase == "event" and time.monotonic() > deadline:
+            log = zuul.daemon(home, "zuul-scheduler").log
+            raise LabError(f"no pipeline of Zuul's has taken change {change.name}", log)
+        elif follower.phase != "event":
+            follower.enter("report")
+        if not lifecycle.is_up(home):
+            dead = ", ".join(daemon.name for daemon in lifecycle.daemons(home) if not daemon.process)
+            raise LabError(f"the lab went down before change {change.name} got its vote: {dead} ended")
+        time.sleep(0.3)
+    follower.end()
+    comment = said[already]
+    return Vote(change, _value(comment), comment, _builds(change), follower.parts())
+
+
+def _value(comment: str) -> int:
+    """Return the vote that Gerrit put into a comment's first line: `Patch Set 1: Verified+1`."""
+    first = comment.partition("\n")[0]
+    for value in (-2, -1, 1, 2):
+        if first.endswith(f"Verified{value:+}"):
+            return value
+    return 0
+
+
+def _builds(change: Change) -> list[Build]:
+    query = f"tenant/{zuul.TENANT}/builds?change={change.number}&patchset={change.patchset}&limit=20"
+    newest: dict[str, Build] = {}
+    for build in zuul.get(query) or []:
+        url = f"{zuul.URL}/t/{zuul.TENANT}/build/{build['uuid']}"
+        newest.setdefault(build["job_name"], Build(build["job_name"], build["result"], url, build["log_url"]))
+    return list(newest.values())
+
+
+class _Follower:
+    """Turns what Zuul shows of an item into phases, and a build's console into parts."""
+
+    def __init__(self, timeline: Timeline, consoles: Path):
+        self._timeline = timeline
+        self._consoles = consoles
+        self.phase = "event"
+        self._build: str | None = None
+        self._console: Console | None = None
+        self._parser = Parser()
+        self._parts = Parts()
+
+    def look(self, jobs: list[dict]) -> None:
+        """Take the jobs of the item as they are now."""
+        if self.phase == "event":
+            self.enter("nodes")
+        running = [job for job in jobs if job["start_time"] and not job["result"]]
+        if running:
+            self.enter("build")
+            self._follow(running[0])
+        elif jobs and all(job["result"] for job in jobs):
+            self.enter("report")
+        elif jobs:
+            self._timeline.say(self.phase, f"{jobs[0]['name']} waits for {jobs[0]['waiting_status']}")
+
+    def enter(self, phase: str) -> None:
+        """End the phase that goes on and begin another."""
+        if phase != self.phase:
+            self._timeline.finish(self.phase)
+            self._timeline.begin(phase)
+            self.phase = phase
+
+    def end(self) -> None:
+        """End the last phase."""
+        self._timeline.finish(self.phase)
+        if self._console:
+            self._console.close()
+
+    def parts(self) -> list[tuple[str, float]]:
+        """Return the plays of the build that was followed."""
+        return self._parts.seconds(self._parser.last) if self._parser.last else []
+
+    def _follow(self, job: dict) -> None:
+        if job["uuid"] != self._build:
+            # The first build of the item, or the same job again because its node failed.
+            if self._console:
+                self._console.close()
+            self._build, self._parser, self._parts = job["uuid"], Parser(), Parts()
+            self._console = Console(job["uuid"])
+        self._read(job)
+
+    def _read(self, job: dict) -> None:
+        data = self._console.read()
+        if not data:
+            return
+        # A build that fails before it can publish its logs leaves this.
+        with (self._consoles / f"{self._build}.log").open("ab") as file:
+            file.write(data)
+        for event in self._parser.feed(data):
+            self._parts.add(event)
+            attempt = f" (attempt {job['tries']})" if job["tries"] > 1 else ""
+            self._timeline.say(self.phase, f"{job['name']}{attempt}: {event.text}")
