@@ -81,9 +81,11 @@ class Logs(WindowsNodeCase):
     def fetch(self):
         destination = self.folder / "logs"
         private = self.folder / "private"
-        self.assert_succeeds(self.run_role(
-            "windows-logs", windows_logs_destination=str(destination), windows_logs_private=str(private)
-        ))
+        self.assert_succeeds(
+            self.run_role(
+                "windows-logs", windows_logs_destination=str(destination), windows_logs_private=str(private)
+            )
+        )
         return destination
 
     def test_run_that_made_nothing(self):

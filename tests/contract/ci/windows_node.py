@@ -55,10 +55,26 @@ class WindowsNodeCase(unittest.TestCase):
     @classmethod
     def certify(cls, section, path):
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-             "-config", cls.folder / "openssl.cnf", "-extensions", section,
-             "-keyout", f"{path}.key", "-out", f"{path}.pem"],
-            check=True, capture_output=True,
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-days",
+                "2",
+                "-config",
+                cls.folder / "openssl.cnf",
+                "-extensions",
+                section,
+                "-keyout",
+                f"{path}.key",
+                "-out",
+                f"{path}.pem",
+            ],
+            check=True,
+            capture_output=True,
         )
 
     @classmethod
@@ -75,9 +91,26 @@ class WindowsNodeCase(unittest.TestCase):
         log = open(cls.folder / "host.log", "wb")
         cls.addClassCleanup(log.close)
         process = subprocess.Popen(
-            [sys.executable, "-m", "lab.windows_host", "--root", root, "--address", ADDRESS, "--port", "0",
-             "--name", "SIM-WIN-CI", "--image", cls.folder / "image", "--tls", cls.folder / "tls"],
-            cwd=TOP, stdout=log, stderr=log,
+            [
+                sys.executable,
+                "-m",
+                "lab.windows_host",
+                "--root",
+                root,
+                "--address",
+                ADDRESS,
+                "--port",
+                "0",
+                "--name",
+                "SIM-WIN-CI",
+                "--image",
+                cls.folder / "image",
+                "--tls",
+                cls.folder / "tls",
+            ],
+            cwd=TOP,
+            stdout=log,
+            stderr=log,
         )
         cls.addClassCleanup(process.wait, 30)
         cls.addClassCleanup(process.send_signal, signal.SIGTERM)
@@ -91,21 +124,29 @@ class WindowsNodeCase(unittest.TestCase):
     @classmethod
     def inventory(cls):
         node = {
-            "ansible_host": ADDRESS, "ansible_port": cls.port, "ansible_user": "Administrator",
-            "ansible_connection": "winrm", "ansible_shell_type": "powershell",
-            "ansible_winrm_transport": "certificate", "ansible_winrm_server_cert_validation": "ignore",
+            "ansible_host": ADDRESS,
+            "ansible_port": cls.port,
+            "ansible_user": "Administrator",
+            "ansible_connection": "winrm",
+            "ansible_shell_type": "powershell",
+            "ansible_winrm_transport": "certificate",
+            "ansible_winrm_server_cert_validation": "ignore",
             "ansible_winrm_cert_pem": str(cls.folder / "master.pem"),
             "ansible_winrm_cert_key_pem": str(cls.folder / "master.key"),
         }
         work = cls.folder / "work"
         (work / "logs").mkdir(parents=True)
         executor = {
-            "work_root": str(work), "log_root": str(work / "logs"),
+            "work_root": str(work),
+            "log_root": str(work / "logs"),
             "inventory_file": str(cls.folder / "inventory.yaml"),
         }
-        everything = {"all": {
-            "hosts": {"hyperv": node}, "vars": {"zuul": {"build": BUILD, "executor": executor}},
-        }}
+        everything = {
+            "all": {
+                "hosts": {"hyperv": node},
+                "vars": {"zuul": {"build": BUILD, "executor": executor}},
+            }
+        }
         (cls.folder / "inventory.yaml").write_text(yaml.safe_dump(everything))
 
     def local(self, windows_path):
@@ -116,14 +157,19 @@ class WindowsNodeCase(unittest.TestCase):
         """Run a playbook and return what became of it: a CompletedProcess."""
         programs = pathlib.Path(sys.executable).parent
         environment = os.environ | {
-            "LC_ALL": "C.UTF-8", "ANSIBLE_LOCALHOST_WARNING": "false",
+            "LC_ALL": "C.UTF-8",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
             "ANSIBLE_ROLES_PATH": f"{TOP}/trusted/roles:{TOP}/roles",
             "PATH": f"{programs}:{os.environ['PATH']}",
         }
         return subprocess.run(
             ["ansible-playbook", "-i", self.folder / "inventory.yaml", "-e", json.dumps(variables), playbook],
-            env=environment, capture_output=True, text=True, check=False, timeout=180,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
         )
 
     def run_role(self, role, **variables):

@@ -16,8 +16,14 @@ TOP = pathlib.Path(__file__).parents[3]
 LOG_PAGE = TOP / "trusted/roles/publish-logs/files/log_page"
 
 FACTS = {
-    "success": False, "job": "hyperv-tempest", "pipeline": "check", "build": "0f" * 16, "zuul_url": "",
-    "change": "openstack/nova 12,3", "change_url": "http://gerrit.invalid/12", "simulated": True,
+    "success": False,
+    "job": "hyperv-tempest",
+    "pipeline": "check",
+    "build": "0f" * 16,
+    "zuul_url": "",
+    "change": "openstack/nova 12,3",
+    "change_url": "http://gerrit.invalid/12",
+    "simulated": True,
     "retry": False,
     "projects": [{"name": "openstack/nova", "checkout": "master", "commit": "c0ffee"}],
 }
@@ -79,8 +85,12 @@ class LogPageCase(unittest.TestCase):
 
     def run_log_page(self, **facts):
         return subprocess.run(
-            [sys.executable, LOG_PAGE, self.logs, self.site], input=json.dumps(FACTS | facts), text=True,
-            capture_output=True, check=False, timeout=60,
+            [sys.executable, LOG_PAGE, self.logs, self.site],
+            input=json.dumps(FACTS | facts),
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=60,
         )
 
     def page(self, **facts):
@@ -90,11 +100,27 @@ class LogPageCase(unittest.TestCase):
 
 class Cause(LogPageCase):
     def test_failed_command(self):
-        self.leave("job-output.json", [playbook([play(
-            "Side by side",
-            task("Fine", controller={"msg": "ok"}),
-            task("Install", hyperv=failed("non-zero return code", stderr="1\nParsingError: x", stdout="no")),
-        )], controller=0, hyperv=1)])
+        self.leave(
+            "job-output.json",
+            [
+                playbook(
+                    [
+                        play(
+                            "Side by side",
+                            task("Fine", controller={"msg": "ok"}),
+                            task(
+                                "Install",
+                                hyperv=failed(
+                                    "non-zero return code", stderr="1\nParsingError: x", stdout="no"
+                                ),
+                            ),
+                        )
+                    ],
+                    controller=0,
+                    hyperv=1,
+                )
+            ],
+        )
         shown = self.page()
         expected = "hyperv failed in “Side by side”: nova-compute-windows : Install: non-zero return code"
         self.assertIn(expected, shown.text)
@@ -102,21 +128,34 @@ class Cause(LogPageCase):
         self.assertNotIn("task:", shown.text)
 
     def test_rescue_that_names_the_task(self):
-        self.leave("job-output.json", [playbook([play(
-            "Side by side",
-            task("Of the other host", hyperv=failed("non-zero return code", stderr="reason")),
-            task("Name what failed", hyperv=failed("Install it: non-zero return code")),
-        )], hyperv=1)])
+        self.leave(
+            "job-output.json",
+            [
+                playbook(
+                    [
+                        play(
+                            "Side by side",
+                            task("Of the other host", hyperv=failed("non-zero return code", stderr="reason")),
+                            task("Name what failed", hyperv=failed("Install it: non-zero return code")),
+                        )
+                    ],
+                    hyperv=1,
+                )
+            ],
+        )
         shown = self.page()
         self.assertIn("hyperv failed in “Side by side”: Install it: non-zero return code", shown.text)
         self.assertIn("Its own words reason", shown.text)
         self.assertNotIn("Of the other host", shown.text)
 
     def test_failure_that_was_ignored_or_rescued_is_no_cause(self):
-        self.leave("job-output.json", [
-            playbook([play("First", task("Try", hyperv=failed("not this")))], hyperv=0),
-            playbook([play("Second", task("Do", hyperv=failed("but this")))], hyperv=1),
-        ])
+        self.leave(
+            "job-output.json",
+            [
+                playbook([play("First", task("Try", hyperv=failed("not this")))], hyperv=0),
+                playbook([play("Second", task("Do", hyperv=failed("but this")))], hyperv=1),
+            ],
+        )
         shown = self.page()
         self.assertIn("but this", shown.text)
         self.assertNotIn("not this", shown.text)
@@ -127,10 +166,13 @@ class Cause(LogPageCase):
         self.assertIn("hyperv could not be reached in “Test”: timed out", self.page().text)
 
     def test_run_comes_before_post(self):
-        self.leave("job-output.json", [
-            playbook([play("Logs", task("Fetch", hyperv=failed("gone")))], "post", hyperv=1),
-            playbook([play("Test", task("Run", hyperv=failed("the change")))], "run", hyperv=1),
-        ])
+        self.leave(
+            "job-output.json",
+            [
+                playbook([play("Logs", task("Fetch", hyperv=failed("gone")))], "post", hyperv=1),
+                playbook([play("Test", task("Run", hyperv=failed("the change")))], "run", hyperv=1),
+            ],
+        )
         shown = self.page()
         self.assertLess(shown.text.index("the change"), shown.text.index("gone"))
 
@@ -143,15 +185,21 @@ class Cause(LogPageCase):
         self.assertIn("bad", shown.text)
 
     def test_tests_come_before_the_task_that_ran_them(self):
-        self.leave("job-output.json", [
-            playbook([play("Tempest", task("Run", hyperv=failed("2 failed")))], hyperv=1),
-        ])
+        self.leave(
+            "job-output.json",
+            [
+                playbook([play("Tempest", task("Run", hyperv=failed("2 failed")))], hyperv=1),
+            ],
+        )
         traceback = "Traceback\n" + "x\n" * 99 + "KeyError: disk"
-        self.leave("controller/tempest/results.json", [
-            {"id": "a.good", "status": "success", "seconds": 1, "details": ""},
-            {"id": "a.bad", "status": "fail", "seconds": 2, "details": traceback},
-            {"id": "a.skip", "status": "skip", "seconds": 0, "details": "off"},
-        ])
+        self.leave(
+            "controller/tempest/results.json",
+            [
+                {"id": "a.good", "status": "success", "seconds": 1, "details": ""},
+                {"id": "a.bad", "status": "fail", "seconds": 2, "details": traceback},
+                {"id": "a.skip", "status": "skip", "seconds": 0, "details": "off"},
+            ],
+        )
         shown = self.page()
         self.assertIn("Test failed: a.bad", shown.text)
         self.assertIn("KeyError: disk", shown.text)
@@ -160,11 +208,14 @@ class Cause(LogPageCase):
 
     def test_nova_computes_last_error(self):
         head = "2026-11-23 06:02:11.402 4711 ERROR nova.compute.manager [None req-1] "
-        self.leave("hyperv/nova-compute.log", (
-            "2026-11-23 06:00:00.000 4711 ERROR nova [-] an older one\n"
-            f"{head}spawn failed\n{head}Traceback (most recent call last):\n{head}KeyError: disk\n"
-            "2026-11-23 06:02:12.000 4711 INFO nova [-] later\n"
-        ))
+        self.leave(
+            "hyperv/nova-compute.log",
+            (
+                "2026-11-23 06:00:00.000 4711 ERROR nova [-] an older one\n"
+                f"{head}spawn failed\n{head}Traceback (most recent call last):\n{head}KeyError: disk\n"
+                "2026-11-23 06:02:12.000 4711 INFO nova [-] later\n"
+            ),
+        )
         self.leave("job-output.txt", "the console's end\n")
         shown = self.page()
         self.assertIn(f"last error hyperv/nova-compute.log {head}spawn failed Traceback", shown.text)
@@ -172,9 +223,12 @@ class Cause(LogPageCase):
         self.assertNotIn("an older one", shown.text)
 
     def test_success_says_how_much_was_tested(self):
-        self.leave("controller/tempest/results.json", [
-            {"id": "a.good", "status": "success", "seconds": 1, "details": ""},
-        ])
+        self.leave(
+            "controller/tempest/results.json",
+            [
+                {"id": "a.good", "status": "success", "seconds": 1, "details": ""},
+            ],
+        )
         shown = self.page(success=True)
         self.assertIn("SUCCESS", shown.text)
         self.assertIn("1 tests passed, 0 were skipped, 0 failed.", shown.text)
@@ -208,12 +262,21 @@ class Hostile(LogPageCase):
     SCRIPT = "<script>alert(1)</script>"
 
     def test_nothing_a_build_says_becomes_an_element(self):
-        self.leave("job-output.json", [playbook([play(
-            self.SCRIPT, task(self.SCRIPT, self.SCRIPT, **{self.SCRIPT: failed(self.SCRIPT)})
-        )], **{self.SCRIPT: 1})])
-        self.leave("controller/tempest/results.json", [
-            {"id": self.SCRIPT, "status": "fail", "seconds": 1, "details": self.SCRIPT},
-        ])
+        self.leave(
+            "job-output.json",
+            [
+                playbook(
+                    [play(self.SCRIPT, task(self.SCRIPT, self.SCRIPT, **{self.SCRIPT: failed(self.SCRIPT)}))],
+                    **{self.SCRIPT: 1},
+                )
+            ],
+        )
+        self.leave(
+            "controller/tempest/results.json",
+            [
+                {"id": self.SCRIPT, "status": "fail", "seconds": 1, "details": self.SCRIPT},
+            ],
+        )
         self.leave("evil.html", self.SCRIPT)
         self.leave("script.svg", self.SCRIPT)
         self.page()

@@ -169,13 +169,19 @@ class Comments(unittest.TestCase):
         triggers = self.pipelines["check"]["trigger"]["gerrit"]
         (trigger,) = [trigger for trigger in triggers if trigger["event"] == "comment-added"]
         for comment in (
-            "recheck", "Recheck", "run-hyper-v ci", "Patch Set 3:\n\nrecheck",
-            "Patch Set 1:\n\nrun-hyper-v ci\n", "Patch Set 12: Code-Review+1\n\nrecheck",
+            "recheck",
+            "Recheck",
+            "run-hyper-v ci",
+            "Patch Set 3:\n\nrecheck",
+            "Patch Set 1:\n\nrun-hyper-v ci\n",
+            "Patch Set 12: Code-Review+1\n\nrecheck",
             "recheck that was the mirror",
         ):
             self.assertRegex(comment, trigger["comment"])
         for comment in (
-            "please recheck", "rechecked", "I did\n\nrecheck",
+            "please recheck",
+            "rechecked",
+            "I did\n\nrecheck",
             "Patch Set 3: Verified-1\n\nBuild failed (check pipeline).",
         ):
             self.assertNotRegex(comment, trigger["comment"])

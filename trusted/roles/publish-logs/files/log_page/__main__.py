@@ -29,8 +29,16 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from log_page import page
 
 FACTS = {
-    "success": bool, "job": str, "pipeline": str, "build": str, "zuul_url": str, "change": str,
-    "change_url": str, "projects": list, "simulated": bool, "retry": bool,
+    "success": bool,
+    "job": str,
+    "pipeline": str,
+    "build": str,
+    "zuul_url": str,
+    "change": str,
+    "change_url": str,
+    "projects": list,
+    "simulated": bool,
+    "retry": bool,
 }
 
 

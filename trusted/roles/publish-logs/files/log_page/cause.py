@@ -18,7 +18,8 @@ COMPUTE_STDERR = ("hyperv", "nova-compute-stderr.log")
 CONSOLE = ("job-output.txt",)
 TAIL = 4_000_000
 # oslo.log's line: time, process, level. A traceback repeats that start on each of its lines.
-ERROR_LINE = re.compile(r"^(?P<time>\S+ \S+) \d+ (ERROR|CRITICAL) ")
+# Attempts to reach a RabbitMQ that comes up beside it are errors to oslo.messaging, and no cause of anything.
+ERROR_LINE = re.compile(r"^(?P<time>\S+ \S+) \d+ (ERROR|CRITICAL) (?!oslo\.messaging\._drivers)")
 
 # What Ansible says when it has nothing to say.
 EMPTY_MESSAGES = ("non-zero return code", "All items completed", "One or more items failed", "MODULE FAILURE")
@@ -148,7 +149,7 @@ def last_error(text):
     first, *rest = (line for line in lines if (match := ERROR_LINE.match(line)) and match["time"] == moment)
     # Time, module and request again on each line of a traceback leave no room for the traceback.
     prefix = os.path.commonprefix([first, *rest]).rpartition("] ")
-    return "\n".join([first, *(line[len(prefix[0] + prefix[1]):] for line in rest)])
+    return "\n".join([first, *(line[len(prefix[0] + prefix[1]) :] for line in rest)])
 
 
 def end(text, most):

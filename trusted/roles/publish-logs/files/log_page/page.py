@@ -14,7 +14,10 @@ def environment():
     """Return the Jinja environment, which escapes whatever it is given."""
     here = os.path.join(os.path.dirname(__file__), "templates")
     result = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(here), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(here),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
     result.filters["plain"] = lambda text: "\n".join(publish.plain(line) for line in str(text).split("\n"))
@@ -41,7 +44,11 @@ def make(source, destination, facts):
     with open(os.path.join(destination, publish.MANIFEST), "x", encoding="utf-8") as file:
         file.write(publish.manifest(files))
     page = templates.get_template("build.html").render(
-        facts=facts, build=build, files=files, too_many=too_many, phases=waterfall(build.phases),
+        facts=facts,
+        build=build,
+        files=files,
+        too_many=too_many,
+        phases=waterfall(build.phases),
         views={item.entry.path: item.view for item in files},
         made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S"),
     )

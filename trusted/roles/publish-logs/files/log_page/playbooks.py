@@ -71,7 +71,8 @@ def read(folder):
     for playbook in items(playbooks):
         phase = string(playbook, "phase")
         lost_hosts = [
-            name for name, stats in mapping(playbook, "stats").items()
+            name
+            for name, stats in mapping(playbook, "stats").items()
             if isinstance(stats, dict) and (stats.get("failures") or stats.get("unreachable"))
         ]
         last_failures = {}
@@ -109,9 +110,14 @@ def _failures(phase, play_name, play):
             failed_items = [item for item in items(outcome.get("results")) if item.get("failed") is True]
             words = failed_items[0] if failed_items else outcome
             yield Failure(
-                phase=phase, play=play_name, host=host, unreachable=unreachable,
-                role=string(mapping(task, "role"), "name"), task=string(mapping(task, "task"), "name"),
-                message=string(words, "msg") or string(outcome, "msg"), output=_output(words),
+                phase=phase,
+                play=play_name,
+                host=host,
+                unreachable=unreachable,
+                role=string(mapping(task, "role"), "name"),
+                task=string(mapping(task, "task"), "name"),
+                message=string(words, "msg") or string(outcome, "msg"),
+                output=_output(words),
             )
 
 

@@ -132,10 +132,12 @@ def manifest(published):
                 inner = {"name": parent, "mimetype": "application/directory", "children": []}
                 node["children"].append(inner)
             node = inner
-        node["children"].append({
-            "name": name,
-            "mimetype": "text/plain" if item.view else "application/octet-stream",
-            "encoding": None,
-            "size": item.entry.size,
-        })
+        node["children"].append(
+            {
+                "name": name,
+                "mimetype": "text/plain" if item.view else "application/octet-stream",
+                "encoding": None,
+                "size": item.entry.size,
+            }
+        )
     return json.dumps({"tree": root["children"]})
