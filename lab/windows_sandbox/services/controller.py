@@ -34,10 +34,8 @@ LOG = logging.getLogger(__name__)
 # (documented).
 PIPE_TIMEOUT = 30_000
 # Seconds a pending service has until it must report progress; a longer wait hint of its own counts.
+# Start-Service and Stop-Service themselves would wait on.
 PENDING_PATIENCE = 30
-# Seconds of patience with a service that says it is stopping. Stop-Service has no limit at all.
-STOP_PATIENCE = 300
-
 # Seconds in which what a program said before its end gets here.
 LAST_WORDS = 0.3
 
@@ -202,17 +200,12 @@ class ServiceController:
         raise Win32Error(errors.SERVICE_REQUEST_TIMEOUT, configuration.name, found)
 
     def _await_running(self, configuration: Configuration, service: Running) -> None:
+        if not self._await_progress(service, "start_pending"):
+            self.events.hung_on_starting(configuration)
+            raise Win32Error(
+                errors.SERVICE_REQUEST_TIMEOUT, configuration.name, "it is start_pending without progress"
+            )
         with self._changed:
-            while service.state == "start_pending":
-                patience = max(service.wait_hint / 1000, PENDING_PATIENCE)
-                if not self._changed.wait(max(0.0, service.reported + patience - time.monotonic())):
-                    if service.state == "start_pending" and time.monotonic() >= service.reported + patience:
-                        self.events.hung_on_starting(configuration)
-                        raise Win32Error(
-                            errors.SERVICE_REQUEST_TIMEOUT,
-                            configuration.name,
-                            f"it is start_pending without progress for {patience:.0f} s",
-                        )
             if service.state == "running":
                 return
             code = service.exit_code or errors.PROCESS_ABORTED
@@ -221,6 +214,16 @@ class ServiceController:
             configuration.name,
             f"it stopped while starting, exit code {service.service_exit_code or code}",
         )
+
+    def _await_progress(self, service: Running, pending: str) -> bool:
+        """Wait while the service is in a pending state; return False if it reports nothing for too long."""
+        with self._changed:
+            while service.state == pending:
+                silent = time.monotonic() - service.reported
+                if silent >= max(service.wait_hint / 1000, PENDING_PATIENCE):
+                    return False
+                self._changed.wait(max(service.wait_hint / 1000, PENDING_PATIENCE) - silent)
+        return True
 
     def stop(self, name: str, *, force: bool = False) -> None:
         """Stop a service, and with `force` those that depend on it first; return when it has stopped.
@@ -261,12 +264,10 @@ class ServiceController:
                 raise Win32Error(
                     errors.SERVICE_REQUEST_TIMEOUT, configuration.name, "it does not answer to stop"
                 )
-            if not self._changed.wait_for(lambda: service.state == "stopped", STOP_PATIENCE):
-                raise Win32Error(
-                    errors.SERVICE_REQUEST_TIMEOUT,
-                    configuration.name,
-                    f"it is {service.state} after {STOP_PATIENCE} s",
-                )
+        if not self._await_progress(service, "stop_pending"):
+            raise Win32Error(
+                errors.SERVICE_REQUEST_TIMEOUT, configuration.name, "it is stop_pending without progress"
+            )
         # It has stopped by its own word; what it starts next should find the program gone too.
         child.wait(PENDING_PATIENCE)
 
