@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import queue
+import time
 import types
 
 from nova.virt import event
@@ -14,9 +15,14 @@ class EventsTest(base.DriverTestCase):
         self.made = self.spawn()
         self.windows = queue.Queue()
         self.novas = queue.Queue()
-        self.host.vmutils.get_vm_power_state_change_listener = lambda timeframe, event_timeout: self.watcher
+        self.listeners = 0
+        self.host.vmutils.get_vm_power_state_change_listener = self.listen
         self.useFixture_patch("hyperv_driver.events.RETRY_AFTER", 0.01)
         self.driver.register_event_listener(self.novas.put)
+
+    def listen(self, timeframe, event_timeout):
+        self.listeners += 1
+        return self.watcher
 
     def watcher(self, _timeout_ms):
         try:
@@ -43,6 +49,14 @@ class EventsTest(base.DriverTestCase):
             self.assertEqual(
                 (self.made.uuid, transition), (emitted.get_instance_uuid(), emitted.get_transition())
             )
+
+    def test_goes_on_listening_when_nothing_happens(self):
+        # A new listener would miss what happened since the last one's end.
+        self.driver.init_host("this")
+        time.sleep(0.3)
+        self.happens(self.made.name, 3)
+        self.novas.get(timeout=5)
+        self.assertEqual(1, self.listeners)
 
     def test_what_is_not_novas_business(self):
         self.host.vmutils.vms["foreign"] = {"notes": None}
