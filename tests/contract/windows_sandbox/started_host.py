@@ -141,8 +141,8 @@ class StartedHostCase(testtools.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="host-")
         cls.addClassCleanup(folder.cleanup)
         cls.started = StartedHost(Path(folder.name))
-        cls.started.start()
         cls.addClassCleanup(cls.started.stop)
+        cls.started.start()
 
     def module(self, name, /, **parameters):
         """Run one module through Ansible and return its result."""
