@@ -13,12 +13,15 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from lab import changes, lifecycle, projects, status, vote
+from lab import changes, lifecycle, projects, series, status, vote
 from lab.errors import LabError
 from lab.home import CHECKOUT, Home
 from lab.install import install as install_all
 from lab.phases import Timeline
-from lab.services import accounts
+from lab.services import accounts, zuul
+
+# The exit code of a command that waited for a vote and got -1; 1 is an error of the lab, 2 a wrong command.
+VOTED_DOWN = 3
 
 console = Console(highlight=False)
 
@@ -42,7 +45,8 @@ def test(arguments: tuple[str, ...]):
 def lab(context: click.Context):
     """Bring a change to nova to its vote: install, bring up, push, wait, print.
 
-    Without a command it does all of that, as far as it is not done yet; the lab stays up.
+    Without a command it does all of that, as far as it is not done yet; the lab stays up. The exit code of
+    commands that wait for a vote is 0 for +1, 3 for -1.
     """
     context.obj = Home.from_environment()
     if context.invoked_subcommand is None:
@@ -63,6 +67,7 @@ def ensure_up(home: Home, timeline: Timeline, purpose: str) -> bool:
     with lifecycle.exclusive(home, purpose):
         if lifecycle.is_up(home):
             console.print(f"The lab in {home.root} is up.")
+            publish_head(home)
             return False
         install_all(home, timeline)
         left = lifecycle.down(home)
@@ -70,12 +75,27 @@ def ensure_up(home: Home, timeline: Timeline, purpose: str) -> bool:
             console.print(f"Ended what an interrupted lab left: {', '.join(left)}.")
         with down_if_interrupted(home, True):
             lifecycle.up(home, timeline)
-        if dirty := projects.uncommitted():
-            console.print(
-                f"[yellow]The lab tests HEAD: {len(dirty)} uncommitted files are not in it "
-                f"({', '.join(dirty[:3])}{', …' if dirty[3:] else ''}).[/yellow]"
-            )
+        warn_of_uncommitted()
         return True
+
+
+def publish_head(home: Home, *, force: bool = False) -> None:
+    """Publish this checkout's HEAD if Gerrit has another one."""
+    if projects.publish_checkout(home, force=force):
+        zuul.reconfigure(home)
+        console.print("Gerrit and Zuul have this checkout's HEAD now.")
+    warn_of_uncommitted()
+
+
+def warn_of_uncommitted() -> None:
+    """Say which files of this checkout differ from HEAD, which is what the lab tests."""
+    if files := projects.uncommitted():
+        more = ", …" if files[3:] else ""
+        console.print(
+            f"[yellow]The lab tests HEAD: {len(files)} uncommitted files are not in it "
+            f"({', '.join(files[:3])}{more}).[/yellow]",
+            soft_wrap=True,
+        )
 
 
 @contextmanager
@@ -101,7 +121,7 @@ def push_and_wait(
     with timeline.phase("push"):
         change = changes.push(home, project, patch, parent)
     console.print(f"Change {change.name} of {change.project}: {change.subject}")
-    return vote.wait(home, timeline, change, len(vote.comments(change, home)))
+    return vote.wait(home, timeline, change, len(vote.comments(home, change)))
 
 
 def show(result: vote.Vote, timeline: Timeline) -> None:
@@ -118,6 +138,8 @@ def show(result: vote.Vote, timeline: Timeline) -> None:
         if build.log_url:
             console.print(f"log page {build.log_url}", soft_wrap=True)
     console.print("\nThe lab stays up: ./hyperv-ci lab push | recheck | status | log | down")
+    if result.value <= 0:
+        sys.exit(VOTED_DOWN)
 
 
 def need_up(home: Home) -> None:
@@ -144,11 +166,9 @@ def up(home: Home):
 
 
 @lab.command()
-@click.option("--project", default=accounts.NOVA, show_default=True, help="the project to push to")
-@click.option(
-    "--patch", type=click.Path(path_type=Path), help="what to push, as git format-patch or git diff wrote it"
-)
-@click.option("--parent", type=int, help="the change to push on top of, instead of master")
+@click.option("--project", default=accounts.NOVA, show_default=True, help="The project to push to.")
+@click.option("--patch", type=click.Path(path_type=Path), help="What git format-patch or git diff wrote.")
+@click.option("--parent", type=int, help="The change to push on top of, instead of master.")
 @click.pass_obj
 def push(home: Home, project: str, patch: Path | None, parent: int | None):
     """Push a change and wait for its vote; without --patch, a comment in nova."""
@@ -159,6 +179,27 @@ def push(home: Home, project: str, patch: Path | None, parent: int | None):
     show(result, timeline)
 
 
+@lab.command("push-series")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--branch", help="The branch to push; needed if there are several.")
+@click.pass_obj
+def push_series(home: Home, path: Path, branch: str | None):
+    """Push the commits of a repository or bundle to nova one by one, and wait for the vote of each."""
+    need_up(home)
+    results = []
+    for patch in series.patches(home, path, branch):
+        with Timeline(console) as timeline:
+            below = results[-1].change if results else None
+            results.append(push_and_wait(home, timeline, accounts.NOVA, patch, below))
+        console.print(results[-1].comment, markup=False, soft_wrap=True)
+    console.print()
+    for result in results:
+        console.print(
+            f"Verified {result.value:+}  {result.change.name:6} {result.change.subject}", soft_wrap=True
+        )
+    sys.exit(0 if all(result.value > 0 for result in results) else VOTED_DOWN)
+
+
 @lab.command()
 @click.argument("number", type=int, required=False)
 @click.pass_obj
@@ -167,10 +208,20 @@ def recheck(home: Home, number: int | None):
     need_up(home)
     with Timeline(console) as timeline:
         change = changes.find(home, number or changes.newest(home))
-        already = len(vote.comments(change, home))
+        already = len(vote.comments(home, change))
         changes.comment(home, change, "recheck")
         result = vote.wait(home, timeline, change, already)
     show(result, timeline)
+
+
+@lab.command()
+@click.option("--force", is_flag=True, help="Even if Gerrit's hyperv-ci has commits that HEAD does not have.")
+@click.pass_obj
+def publish(home: Home, force: bool):
+    """Give Gerrit and Zuul this checkout's HEAD, as hyperv-ci and hyperv-ci-config."""
+    need_up(home)
+    with lifecycle.exclusive(home, "lab publish"):
+        publish_head(home, force=force)
 
 
 @lab.command("import")

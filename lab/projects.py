@@ -67,14 +67,33 @@ def publish(home: Home, project: str, repository: Path, revision: str) -> str:
     return commit
 
 
-def publish_checkout(home: Home) -> None:
-    """Publish this repository's HEAD as hyperv-ci, and its folder trusted/ as hyperv-ci-config."""
-    head = publish(home, accounts.DRIVER, CHECKOUT, "HEAD")
-    tree = git(CHECKOUT, "rev-parse", f"{head}:trusted").strip()
-    config = git(
-        CHECKOUT, "commit-tree", tree, "-m", f"trusted/ of hyperv-ci {head}", environment=IDENTITY
-    ).strip()
+def publish_checkout(home: Home, *, force: bool = False) -> bool:
+    """Publish this repository's HEAD as hyperv-ci, and its folder trusted/ as hyperv-ci-config.
+
+    :param force: even if Gerrit's hyperv-ci has commits that HEAD does not have
+    :returns: whether Gerrit had another HEAD before
+    :raises LabError: if Gerrit's hyperv-ci has commits of its own
+    """
+    commit = git(CHECKOUT, "rev-parse", "HEAD").strip()
+    published = head(home, accounts.DRIVER)
+    if published == commit:
+        return False
+    if published and not force and not is_ancestor(CHECKOUT, published, commit):
+        raise LabError(
+            f"{accounts.DRIVER} in Gerrit is at {published[:12]}, which this checkout's HEAD {commit[:12]} does not "
+            "stand on: `lab publish --force` replaces it"
+        )
+    publish(home, accounts.DRIVER, CHECKOUT, commit)
+    tree = git(CHECKOUT, "rev-parse", f"{commit}:trusted").strip()
+    message = f"trusted/ of hyperv-ci {commit}"
+    config = git(CHECKOUT, "commit-tree", tree, "-m", message, environment=IDENTITY).strip()
     publish(home, accounts.CONFIG, CHECKOUT, config)
+    return True
+
+
+def is_ancestor(repository: Path, commit: str, revision: str) -> bool:
+    """Say whether a revision of a repository stands on a commit, which the repository need not have."""
+    return commit in git(repository, "rev-list", revision).split()
 
 
 def uncommitted() -> list[str]:

@@ -43,15 +43,9 @@ class Vote:
     parts: list[tuple[str, float]] = field(default_factory=list)
 
 
-def comments(change: Change, home: Home) -> list[str]:
+def comments(home: Home, change: Change) -> list[str]:
     """Return what the CI has said of a patch set, oldest first."""
-    detail = client(home).get(f"changes/{change.number}/detail")
-    return [
-        message["message"]
-        for message in detail["messages"]
-        if message["author"].get("username") == accounts.CI.name
-        and message["_revision_number"] == change.patchset
-    ]
+    return _said(client(home).get(f"changes/{change.number}/detail"), change)
 
 
 def wait(home: Home, timeline: Timeline, change: Change, already: int = 0) -> Vote:
@@ -63,7 +57,8 @@ def wait(home: Home, timeline: Timeline, change: Change, already: int = 0) -> Vo
     follower = _Follower(timeline, home.logs / "builds")
     timeline.begin("event")
     deadline = time.monotonic() + EVENT_TIMEOUT
-    while len(said := comments(change, home)) <= already:
+    rest = client(home)
+    while len(said := _said(detail := rest.get(f"changes/{change.number}/detail"), change)) <= already:
         items = zuul.get(f"tenant/{zuul.TENANT}/status/change/{change.name}")
         if items:
             follower.look(items[0]["jobs"])
@@ -77,17 +72,21 @@ def wait(home: Home, timeline: Timeline, change: Change, already: int = 0) -> Vo
             raise LabError(f"the lab went down before change {change.name} got its vote: {dead} ended")
         time.sleep(0.3)
     follower.end()
-    comment = said[already]
-    return Vote(change, _value(comment), comment, _builds(change), follower.parts())
+    return Vote(change, _value(detail), said[already], _builds(change), follower.parts())
 
 
-def _value(comment: str) -> int:
-    """Return the vote that Gerrit put into a comment's first line: `Patch Set 1: Verified+1`."""
-    first = comment.partition("\n")[0]
-    for value in (-2, -1, 1, 2):
-        if first.endswith(f"Verified{value:+}"):
-            return value
-    return 0
+def _said(detail: dict, change: Change) -> list[str]:
+    return [
+        message["message"]
+        for message in detail["messages"]
+        if message["author"].get("username") == accounts.CI.name
+        and message["_revision_number"] == change.patchset
+    ]
+
+
+def _value(detail: dict) -> int:
+    votes = detail["labels"].get("Verified", {}).get("all", [])
+    return next((vote.get("value", 0) for vote in votes if vote.get("username") == accounts.CI.name), 0)
 
 
 def _builds(change: Change) -> list[Build]:
@@ -132,7 +131,8 @@ class _Follower:
             self.phase = phase
 
     def end(self) -> None:
-        """End the last phase."""
+        """End the last phase: the comment is there."""
+        self.enter("report")
         self._timeline.finish(self.phase)
         if self._console:
             self._console.close()

@@ -100,7 +100,10 @@ def start(home: Home) -> None:
         unfinished.rename(site)
     shutil.rmtree(site / "cache", ignore_errors=True)
     site.chmod(0o700)
-    (site / "etc/gerrit.config").write_text(CONFIGURATION, encoding="utf-8")
+    configuration = site / "etc/gerrit.config"
+    # Init made it up; the changes in the site carry it.
+    server_id = git(site, "config", "--file", configuration, "gerrit.serverId").strip()
+    configuration.write_text(f"{CONFIGURATION}[gerrit]\n\tserverId = {server_id}\n", encoding="utf-8")
     write_secret(
         site / "etc/secure.config", f"[auth]\n\tregisterEmailPrivateKey = {secrets.token_urlsafe(32)}\n"
     )

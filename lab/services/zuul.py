@@ -8,6 +8,7 @@ from pathlib import Path
 import requests
 import yaml
 
+from lab.commands import run
 from lab.home import Home
 from lab.services import accounts, database, gerrit, zookeeper
 from lab.services.daemon import Daemon
@@ -140,6 +141,18 @@ def wait(home: Home) -> None:
     """Wait until Zuul's web shows the tenant, loaded by the scheduler, and an executor that takes builds."""
     for service, answers in (("zuul-scheduler", _tenant_loaded), ("zuul-executor", _executor_ready)):
         daemon(home, service).wait(answers, 180)
+
+
+def reconfigure(home: Home) -> None:
+    """Have Zuul read all configuration again, and wait until it has.
+
+    A direct push to a config project alone does not make it do so.
+    """
+    before = get(f"tenant/{TENANT}/status")["last_reconfigured"]
+    run([home.venv("zuul", "zuul-scheduler"), "-c", home.zuul / "zuul.conf", "full-reconfigure"])
+    daemon(home, "zuul-scheduler").wait(
+        lambda: (get(f"tenant/{TENANT}/status") or {}).get("last_reconfigured", 0) > before, 120
+    )
 
 
 def _tenant_loaded() -> bool:
