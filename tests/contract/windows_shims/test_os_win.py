@@ -4,7 +4,7 @@ import socket
 import subprocess
 import threading
 
-from lab.hyperv_model import vhd
+from lab.hyperv_model import serial_port, vhd
 
 from . import os_win_host
 
@@ -152,33 +152,64 @@ class NamedPipeTest(os_win_host.OsWinTest):
         """)
         self.assertEqual(["b'booting\\r\\n'", "2"], shown.splitlines())
 
-    def test_os_wins_handler_logs_what_the_machine_writes_and_passes_input_on(self):
+    def test_the_models_serial_port_is_such_a_pipe(self):
+        lines = iter([(0, "one"), (0.1, "two")])
+        port = serial_port.SerialPort(self.run_folder / "pipes", r"\\.\pipe\Serial-2", lines)
+        self.addCleanup(port.close)
+        shown = self.python(r"""
+            with open(r"\\.\pipe\serial-2", "rb", buffering=0) as pipe:
+                read = b""
+                while b"two" not in read:
+                    read += pipe.read(4096)
+                with open(r"\\.\pipe\serial-2", "rb", buffering=0) as second:
+                    print(read, second.read(10))
+        """)
+        self.assertEqual("b'one\\r\\ntwo\\r\\n' b''", shown)
+
+    def test_os_wins_handler_logs_what_the_machine_writes_until_it_is_stopped(self):
+        received = []
+
+        def machine(end):
+            end.sendall(b"booting")
+            received.append(end.recv(100))
+
+        self.serve(machine)
+        self.os_win(r"""
+            import time
+            log = r"C:\console.log"
+            handler = namedpipe.NamedPipeHandler(r"\\.\pipe\serial-1", log_file=log)
+            handler.start()
+            while os.path.getsize(log) == 0:
+                time.sleep(0.01)
+                handler.flush_log_file()
+            started = time.monotonic()
+            handler.stop()
+            assert time.monotonic() - started < 5
+        """)
+        self.assertEqual([b""], received)
+        self.assertEqual(b"booting", self.on_linux(r"C:\console.log").read_bytes())
+
+    def test_os_wins_handler_passes_input_on(self):
         received = []
 
         def machine(end):
             end.sendall(b"login: ")
             received.append(end.recv(100))
             end.sendall(b"welcome")
-            received.append(end.recv(100))  # until the handler is stopped
+            received.append(end.recv(100))
 
         self.serve(machine)
+        # It is not stopped here: os-win's two threads close each other's events, which fails on Windows too.
         self.os_win(r"""
-            import queue, threading, time
+            import queue, threading
             keys, shown, connected = queue.Queue(), queue.Queue(), threading.Event()
-            log = r"C:\console.log"
-            handler = namedpipe.NamedPipeHandler(r"\\.\pipe\serial-1", keys, shown, connected, log)
-            handler.start()
             connected.set()
+            namedpipe.NamedPipeHandler(r"\\.\pipe\serial-1", keys, shown, connected).start()
             assert shown.get(timeout=10) == b"login: "
             keys.put("root")
             assert shown.get(timeout=10) == b"welcome"
-            started = time.monotonic()
-            keys.put("")
-            handler.stop()
-            assert time.monotonic() - started < 5
         """)
         self.assertEqual([b"root", b""], received)
-        self.assertEqual(b"login: welcome", self.on_linux(r"C:\console.log").read_bytes())
 
 
 class NovaTest(os_win_host.OsWinTest):
