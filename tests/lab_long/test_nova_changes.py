@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A series of nova changes from a git bundle, pushed one by one, each with its vote."""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.lab.command import LabTest, lab
+
+BUNDLE = os.environ.get("HYPERV_CI_BUNDLE")
+
+
+class NovaChangesTest(LabTest):
+    def setUp(self):
+        if not BUNDLE:
+            self.skipTest("HYPERV_CI_BUNDLE names no bundle with the branches base and seen")
+
+    def test_each_change_gets_its_vote(self):
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        subprocess.run(["git", "clone", "--quiet", "--branch", "seen", BUNDLE, folder / "nova"], check=True)
+        git = ["git", "-C", folder / "nova"]
+        commits = subprocess.check_output(
+            [*git, "rev-list", "--reverse", "origin/base..seen"], text=True
+        ).split()
+        self.assertTrue(commits, f"{BUNDLE} has nothing on its branch seen that base has not")
+        self.assertEqual(0, lab("import", BUNDLE, "--branch", "base").code)
+        votes = {}
+        parent = []
+        for commit in commits:
+            patch = folder / f"{commit}.patch"
+            patch.write_bytes(subprocess.check_output([*git, "format-patch", "-1", "--stdout", commit]))
+            outcome = self.push("--patch", patch, *parent)
+            parent = ["--parent", outcome.change]
+            votes[commit] = outcome.vote
+        self.assertEqual(dict.fromkeys(commits, 1), votes)
