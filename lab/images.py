@@ -49,6 +49,12 @@ def make_controller(home: Home, target: Path, _recipe: list[str], log: Path) -> 
         inside(*install, "--requirement", "/sources/controller.txt")
         inside(*install, "--target", "/tmp/nova", NOVA)
         inside(python, "/sources/saved_database.py", f"{IMAGE_MOUNT}/database", "/tmp/database")
+        # Tells a run whether its change migrates any further.
+        for name in ("main", "api"):
+            migrations = temporary / "nova" / "nova" / "db" / name / "migrations" / "versions"
+            shutil.copytree(
+                migrations, new / "nova-migrations" / name, ignore=shutil.ignore_patterns("*.pyc")
+            )
         # uv writes no byte code, and a node cannot: nova's first import would take four times as long.
         inside(python, "-m", "compileall", "-qq", "-j", "0", "-x", "/tests?/", f"{IMAGE_MOUNT}/venv/lib")
         (new / "guests").mkdir()

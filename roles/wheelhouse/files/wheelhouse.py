@@ -3,8 +3,8 @@
 
 ``wheelhouse.py --base PINS --platform TAG --constraint FILE --output FOLDER REQUIREMENTS…``
 
-FOLDER gets the wheels and ``requirements.txt``, which pins them. Usually there is nothing to collect, and then
-no index is asked. Otherwise the base's versions are kept wherever the requirements allow it.
+FOLDER gets the wheels and ``requirements.txt``, which pins them. Usually there is nothing to collect: then no
+index is asked. Otherwise the base's versions are kept wherever the requirements allow it.
 """
 
 import argparse
