@@ -88,6 +88,8 @@ def resolve(arguments, base):
     lock.write_text("".join(f"{name}=={version}\n" for name, (version, _) in base.items()))
     command = ["uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-strip-extras"]
     command += ["--python-version", PYTHON, "--python-platform", PLATFORMS[arguments.platform]["uv"]]
+    # The machine may reach its index through a proxy that only the machine trusts.
+    command += ["--system-certs"]
     for path in arguments.constraint:
         command += ["--constraint", str(path)]
     run([*command, "--output-file", str(lock), *map(str, arguments.requirements)])
