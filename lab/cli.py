@@ -69,10 +69,10 @@ def ensure_up(home: Home, timeline: Timeline, purpose: str) -> bool:
             console.print(f"The lab in {home.root} is up.")
             publish_head(home)
             return False
-        install_all(home, timeline)
-        left = lifecycle.down(home)
-        if left:
+        if left := lifecycle.down(home):
             console.print(f"Ended what an interrupted lab left: {', '.join(left)}.")
+        lifecycle.check_ports()
+        install_all(home, timeline)
         with down_if_interrupted(home, True):
             lifecycle.up(home, timeline)
         warn_of_uncommitted()

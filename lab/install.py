@@ -158,14 +158,20 @@ def _install_packages(home: Home, packages: list[str]) -> None:
     log = home.install_logs / "packages.log"
     with log.open("wb") as output:
         # Not in a session of its own: sudo asks for the password at the terminal.
-        ended = subprocess.run(
+        script = subprocess.Popen(
             ["sh", CHECKOUT / "lab/install-packages.sh", *packages],
             stdout=output,
             stderr=output,
             env=os.environ | {"LC_ALL": "C.UTF-8"},
-            check=False,
         )
-    if ended.returncode:
+        try:
+            script.wait()
+        except KeyboardInterrupt:
+            # It waits for apt-get, which is better not cut off, and cleans up.
+            script.terminate()
+            script.wait()
+            raise
+    if script.returncode:
         raise LabError(f"Debian packages {' '.join(packages)} could not be installed: {last_line(log)}", log)
     still = _missing_packages()
     if still:

@@ -77,8 +77,9 @@ def up(home: Home, timeline: Timeline) -> None:
     :raises LabError: if a port or the disk is taken, or a server does not answer; what was started stays
     """
     _check_disk(home.root)
-    _check_ports()
+    check_ports()
     _clear(home)
+    shutil.rmtree(home.logs, ignore_errors=True)
     with timeline.phase("keys"):
         for folder in (home.pids, home.logs / "nodes", home.logs / "builds", home.nodes):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -157,7 +158,8 @@ def _check_disk(root: Path) -> None:
         )
 
 
-def _check_ports() -> None:
+def check_ports() -> None:
+    """Raise LabError, naming the program that listens, if a port of the lab is taken."""
     for what, (address, port) in PORTS.items():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -80,8 +80,8 @@ def publish_checkout(home: Home, *, force: bool = False) -> bool:
         return False
     if published and not force and not is_ancestor(CHECKOUT, published, commit):
         raise LabError(
-            f"{accounts.DRIVER} in Gerrit is at {published[:12]}, which this checkout's HEAD {commit[:12]} does not "
-            "stand on: `lab publish --force` replaces it"
+            f"{accounts.DRIVER} in Gerrit is at {published[:12]}, on which this HEAD, {commit[:12]}, does not "
+            "stand: `lab publish --force` replaces it"
         )
     publish(home, accounts.DRIVER, CHECKOUT, commit)
     tree = git(CHECKOUT, "rev-parse", f"{commit}:trusted").strip()
