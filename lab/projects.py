@@ -80,7 +80,7 @@ def publish_checkout(home: Home, *, force: bool = False) -> bool:
         return False
     if published and not force and not is_ancestor(CHECKOUT, published, commit):
         raise LabError(
-            f"{accounts.DRIVER} in Gerrit is at {published[:12]}, on which this HEAD, {commit[:12]}, does not "
+            f"{accounts.DRIVER} in Gerrit is at {published[:12]}, on which HEAD, {commit[:12]}, does not "
             "stand: `lab publish --force` replaces it"
         )
     publish(home, accounts.DRIVER, CHECKOUT, commit)

@@ -85,8 +85,8 @@ def configure(home: Home, site_url: str) -> None:
             "manage_ansible": "false",
             "ansible_setup_timeout": 300,
             "disk_limit_per_job": 4000,
-            # By default no build starts while the load is above 2.5 times the number of cores, and one run on two
-            # cores reaches that: Nodepool's max-servers says how many runs there may be.
+            # By default no build starts while the load is above 2.5 times the number of cores, which one run
+            # on two cores reaches: Nodepool's max-servers says how many runs there may be.
             "load_multiplier": 100,
             "variables": home.zuul / "site-variables.yaml",
             "private_key_file": home.keys / "node",
