@@ -295,5 +295,5 @@ def main() -> None:
 
 def fail(message: str, code: int = 1) -> None:
     """End with one line."""
-    print(f"hyperv-ci: {message}", file=sys.stderr)
+    print("hyperv-ci:", " ".join(message.split()), file=sys.stderr)
     sys.exit(code)

@@ -27,17 +27,11 @@ INSTALLER_VARIABLES = (
     "https_",
     "no_",
 )
-# Of Debian's ca-certificates.
-AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def installer_environment() -> dict[str, str]:
-    """Return the caller's environment as far as pip, uv, mvn and their like need it.
-
-    Unless it says otherwise, they trust the certificate authorities that the machine trusts; uv brings its own.
-    """
-    caller = {name: value for name, value in os.environ.items() if name.startswith(INSTALLER_VARIABLES)}
-    return {"SSL_CERT_FILE": AUTHORITIES} | caller
+    """Return the caller's environment as far as pip, uv, mvn and their like need it."""
+    return {name: value for name, value in os.environ.items() if name.startswith(INSTALLER_VARIABLES)}
 
 
 def run(
