@@ -12,10 +12,13 @@ in its message.
 import dataclasses
 import datetime
 import json
+import re
 
 from .folder import Unreadable
 
 MOST = 64_000_000
+# What ssh says on stderr of every script that failed or not.
+FAREWELL = re.compile(r"^Shared connection to \S+ closed\.\s*$", re.MULTILINE)
 
 
 @dataclasses.dataclass
@@ -123,7 +126,7 @@ def _failures(phase, play_name, play):
 
 def _output(words):
     for key in ("stderr", "module_stderr", "exception", "stdout", "module_stdout"):
-        text = string(words, key).strip()
+        text = FAREWELL.sub("", string(words, key)).strip()
         if text:
             return text
     error = items(words.get("error"))
