@@ -51,6 +51,8 @@ def main(arguments, facts):
         if not isinstance(facts.get(name), kind):
             print(f"log_page: {name} is {facts.get(name)!r}, expected {kind.__name__}", file=sys.stderr)
             return 2
+    # A web server reads the pages, as another user.
+    os.umask(0o022)
     try:
         build = page.make(*arguments, facts)
     except OSError as error:
