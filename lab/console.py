@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from lab.services import zuul
 
@@ -101,8 +102,7 @@ class Parts:
 
     def seconds(self, end: datetime) -> list[tuple[str, float]]:
         """Return the plays and what each took, the last one until `end`."""
-        ends = [time for _, time in self._begun[1:]] + [end]
         return [
             (name, (until - since).total_seconds())
-            for (name, since), until in zip(self._begun, ends, strict=True)
+            for (name, since), (_, until) in pairwise([*self._begun, ("", end)])
         ]
