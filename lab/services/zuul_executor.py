@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""zuul-executor, with three things that zuul.conf cannot say; run by Zuul's own interpreter.
+"""zuul-executor, with what zuul.conf cannot say; run by Zuul's own interpreter.
 
 The console stream listens on loopback instead of on every address. Of the Ansible versions that Zuul knows,
-the one that is installed is all there is. The playbook in which Zuul freezes variables connects to no node.
+the one that is installed is all there is. And two lines of ansible.cfg differ: see Job.
 """
 
 from pathlib import Path
@@ -35,15 +35,25 @@ class Job(AnsibleJob):
     """One build."""
 
     def writeAnsibleConfig(self, jobdir_playbook, *arguments, **options) -> None:
-        """Keep the freeze playbook from gathering facts, which it does not use.
-
-        It templates what the job says, so it runs without the key that opens every Windows node. Trying to
-        connect all the same, it would lose the host, and with it the host's address in trusted playbooks.
-        """
+        """Correct two lines of what Zuul writes into an ansible.cfg."""
         super().writeAnsibleConfig(jobdir_playbook, *arguments, **options)
+        path = Path(jobdir_playbook.ansible_config)
+        text = path.read_text()
+        # ssh's control socket gets a path relative to the work directory, in which Zuul runs Ansible: below a
+        # home, a build's directory alone takes most of the 107 bytes that a socket's path may have.
+        text = _replace(text, f"control_path_dir = {self.jobdir.control_path}", "control_path = .ssh-%%h-%%r")
         if jobdir_playbook is self.jobdir.freeze_playbook:
-            path = Path(jobdir_playbook.ansible_config)
-            path.write_text(path.read_text().replace("gathering = smart\n", "gathering = explicit\n"))
+            # The freeze playbook templates what the job says, so it runs without the key that opens every
+            # Windows node. It has no use for facts; trying to connect for them, it would lose the host, and
+            # with it the host's address in trusted playbooks.
+            text = _replace(text, "gathering = smart", "gathering = explicit")
+        path.write_text(text)
+
+
+def _replace(text: str, old: str, new: str) -> str:
+    if f"{old}\n" not in text:
+        raise ValueError(f"Zuul's ansible.cfg has no line {old!r}: expected the one that Zuul 14.3 writes")
+    return text.replace(f"{old}\n", f"{new}\n")
 
 
 if __name__ == "__main__":
