@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write files: standard input is a JSON object of paths and contents; a path that ends in / is a folder to make."""
+"""Write files: standard input is a JSON object of paths and contents. A path that ends in / is a folder."""
 
 import json
 import os
