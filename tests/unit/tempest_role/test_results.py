@@ -42,7 +42,7 @@ class TestResults(unittest.TestCase):
         ended = subprocess.run(
             [sys.executable, SCRIPT, directory / "expected", directory], capture_output=True, text=True
         )
-        self.assertNotIn("Traceback (most recent call last):\n  File \"" + str(SCRIPT), ended.stderr)
+        self.assertNotIn('Traceback (most recent call last):\n  File "' + str(SCRIPT), ended.stderr)
         return ended, json.loads((directory / "results.json").read_text())
 
     def test_all_is_well(self):
