@@ -2,6 +2,7 @@
 """Programs that the lab calls and waits for."""
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -110,5 +111,5 @@ def _last(output: bytes) -> str:
 
 
 def _subject(command: Sequence[str]) -> str:
-    words = [word for word in command[1:] if not word.startswith("-") and "/" not in word]
+    words = [word for word in command[1:] if re.fullmatch(r"\w[\w.-]*", word)]
     return f"{words[0]} " if words else ""

@@ -7,7 +7,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lab import projects
@@ -183,11 +183,16 @@ def _listener(address: str, port: int) -> str:
         if fields[1] in wanted and fields[3] == "0A":  # TCP_LISTEN
             inodes.add(f"socket:[{fields[9]}]")
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            links = {os.readlink(link) for link in (process / "fd").iterdir()}
-        except (PermissionError, FileNotFoundError):
-            continue  # somebody else's, or it ended
-        if links & inodes:
+        if inodes & set(_open_files(process)):
             command = (process / "cmdline").read_bytes().split(b"\0")[0].decode(errors="replace")
             return f"{Path(command).name} (pid {process.name})"
     return "a process of another user"
+
+
+def _open_files(process: Path) -> Iterator[str]:
+    try:
+        for link in (process / "fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                yield os.readlink(link)
+    except (PermissionError, FileNotFoundError):
+        return  # somebody else's, or it ended

@@ -42,26 +42,25 @@ class Daemon:
         self,
         command: Sequence[str | Path],
         environment: dict[str, str] | None = None,
-        directory: Path | None = None,
     ) -> None:
         """Start the server; it does not answer yet when this returns.
 
         :param environment: variables it needs beyond PATH, HOME and the locale
-        :param directory: its working directory; the lab's state if not given
         """
         if self.process:
             raise LabError(f"{self.name} runs already, with pid {self.process.pid}: expected it to be down")
         pid_file = self.home.pids / self.name
         pid_file.unlink(missing_ok=True)
         with self.log.open("ab") as log:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-IS", detach.__file__, str(pid_file), *map(str, command)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=directory or self.home.state,
+                cwd=self.home.state,
                 env=base_environment() | (environment or {}),
             )
+        process.returncode = 0  # it outlives us: Popen need not warn of that
         deadline = time.monotonic() + 10
         while not pid_file.exists() or not pid_file.read_text():
             if time.monotonic() > deadline:

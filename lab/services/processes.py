@@ -4,12 +4,14 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 # Fields of /proc/PID/stat after the command's closing parenthesis, counted from 0.
 STATE, PARENT, SESSION, START = 0, 1, 3, 19
+# Seconds that those get which their server left behind.
+STRAGGLERS = 5
 
 
 @dataclass(frozen=True)
@@ -34,25 +36,12 @@ class Process:
 
 
 def read_pid_file(path: Path) -> Process | None:
-    """Return the process that a pid file names, or None if the file is missing or its process has ended.
-
-    A pid file holds `PID START`, or only `PID`: then the process must be older than the file.
-    """
+    """Return the process that a pid file (`PID START`) names, or None if there is none, or it has ended."""
     try:
-        words = path.read_text(encoding="ascii").split()
+        pid, start = path.read_text(encoding="ascii").split()
     except FileNotFoundError:
         return None
-    fields = _stat(int(words[0])) if words else None
-    if fields is None:
-        return None
-    if len(words) > 1:
-        process = Process(int(words[0]), int(words[1]))
-    else:
-        ticks = os.sysconf("SC_CLK_TCK")
-        age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[START]) / ticks
-        if time.time() - path.stat().st_mtime > age + 2:
-            return None
-        process = Process(int(words[0]), int(fields[START]))
+    process = Process(int(pid), int(start))
     return process if process.alive() else None
 
 
@@ -76,30 +65,33 @@ def family(leaders: Iterable[Process]) -> set[Process]:
     return {Process(pid, int(table[pid][START])) for pid in found if pid in table}
 
 
-def end(leaders: Iterable[Process], grace: float, ask: Callable[[Process], None] | None = None) -> None:
+def end(leaders: Iterable[Process], grace: float) -> None:
     """End processes with everything that they started.
 
-    :param leaders: asked to end first; what remains of their families is killed
-    :param grace: seconds that they get
-    :param ask: how to ask one of them; SIGTERM if not given
+    The leaders are asked first. What remains of their families is asked then (ssh-agent removes its folder
+    when asked), and killed in the end.
+
+    :param grace: seconds that the leaders get
     """
     leaders = [leader for leader in leaders if leader.alive()]
     seen = family(leaders)
-    for leader in leaders:
-        if ask is None:
-            leader.signal(signal.SIGTERM)
-        else:
-            ask(leader)
+    _signal(leaders, signal.SIGTERM)
     deadline = time.monotonic() + grace
     while any(leader.alive() for leader in leaders) and time.monotonic() < deadline:
         # Again and again: a server may start something while it shuts down, and its orphans change parents.
         seen |= family(leaders)
         time.sleep(0.05)
-    seen |= family([process for process in seen if process.alive()])
-    for process in seen:
-        process.signal(signal.SIGKILL)
-    while any(process.alive() for process in seen):
-        time.sleep(0.02)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        seen |= family(seen)
+        _signal(seen, number)
+        deadline = time.monotonic() + STRAGGLERS
+        while any(process.alive() for process in seen) and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
+def _signal(receivers: Iterable[Process], number: int) -> None:
+    for process in receivers:
+        process.signal(number)
 
 
 def _stat(pid: int) -> list[str] | None:
