@@ -83,16 +83,20 @@ class Nodes:
             folder.mkdir(parents=True)
         except FileExistsError:
             raise NodesError(f"node {name} already exists in {self._folder}") from None
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                command(folder, address),
-                cwd=cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        with contextlib.ExitStack() as on_failure:
+            # A folder without node.json is no node, and would be in the way of another attempt.
+            on_failure.callback(shutil.rmtree, folder)
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("ab") as output:
+                process = subprocess.Popen(
+                    command(folder, address),
+                    cwd=cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+            on_failure.pop_all()
         node = Node(folder, address, port, process.pid, _start_of_process(process.pid), metadata)
         text = json.dumps({key: value for key, value in asdict(node).items() if key != "folder"}, indent=2)
         (folder / "node.json.new").write_text(text)

@@ -154,6 +154,14 @@ class SimulatedDriverTest(unittest.TestCase):
         impostor.signal(signal.SIGKILL)
         self.assertTrue(node.is_alive())
 
+    def test_a_node_that_cannot_be_started_leaves_nothing(self):
+        store = nodes.Nodes(self.folder / "nodes")
+        arguments = ("np1", "127.0.4.0/31", 22, lambda *_: ["/no/such/program"], self.folder / "log", {}, "/")
+        for _ in range(2):
+            with self.assertRaisesRegex(FileNotFoundError, "/no/such/program"):
+                store.create(*arguments)
+        self.assertEqual([], list((self.folder / "nodes").iterdir()))
+
     def test_a_full_network_is_an_error(self):
         store = nodes.Nodes(self.folder / "nodes")
         made = []
