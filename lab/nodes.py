@@ -80,7 +80,7 @@ class Nodes:
             raise NodesError(f"no address of {network} is free for {name}")
         folder = self._folder / name
         try:
-            folder.mkdir(parents=True)
+            folder.mkdir(mode=0o700, parents=True)
         except FileExistsError:
             raise NodesError(f"node {name} already exists in {self._folder}") from None
         with contextlib.ExitStack() as on_failure:
