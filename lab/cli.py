@@ -17,6 +17,7 @@ from lab import changes, lifecycle, projects, series, status, vote
 from lab.errors import LabError
 from lab.home import CHECKOUT, Home
 from lab.install import install as install_all
+from lab.install import install_packages
 from lab.phases import Timeline
 from lab.services import accounts, zuul
 
@@ -35,6 +36,8 @@ def hyperv_ci():
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(arguments: tuple[str, ...]):
     """Run the tests: tox, with ARGUMENTS handed on to it."""
+    with Timeline(console) as timeline:
+        install_packages(Home.from_environment(), timeline)
     tox = str(Path(sys.executable).with_name("tox"))
     os.chdir(CHECKOUT)
     os.execv(tox, [tox, *arguments])

@@ -53,16 +53,24 @@ def install(home: Home, timeline: Timeline) -> None:
 
     :raises LabError: if a part cannot be installed: says which, and its log
     """
-    home.install_logs.mkdir(parents=True, exist_ok=True)
-    home.cache.mkdir(exist_ok=True)
     if not home.images.exists():
+        home.root.mkdir(parents=True, exist_ok=True)
         _check_disk(home.root)
-    packages = _missing_packages()
-    if packages:
-        with timeline.phase("packages"):
-            _install_packages(home, packages)
+    install_packages(home, timeline)
+    home.cache.mkdir(exist_ok=True)
     for phase, target, recipe, make in _parts(home):
         _make(home, timeline, phase, target, recipe, make)
+
+
+def install_packages(home: Home, timeline: Timeline) -> None:
+    """Install what is missing of bindep.txt's packages.
+
+    :raises LabError: if that fails: says which, and apt-get's log
+    """
+    home.install_logs.mkdir(parents=True, exist_ok=True)
+    if packages := _missing_packages():
+        with timeline.phase("packages"):
+            _install_packages(home, packages)
 
 
 def _parts(home: Home) -> Iterator[tuple[str, Path, object, Callable]]:
