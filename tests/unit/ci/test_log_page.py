@@ -222,6 +222,15 @@ class Cause(LogPageCase):
         self.assertIn("No task failed; the console ends like this", shown.text)
         self.assertNotIn("an older one", shown.text)
 
+    def test_nova_compute_that_never_had_a_log(self):
+        self.leave("hyperv/nova-compute-stderr.log", "ImportError: no nova\n")
+        self.assertIn(
+            "nova-compute's last error hyperv/nova-compute-stderr.log ImportError", self.page().text
+        )
+        self.leave("hyperv/nova-compute.log", "2026-11-23 06:00:00.000 4711 INFO nova [-] well\n")
+        self.site = self.site.with_name("two")
+        self.assertNotIn("nova-compute's last error", self.page().text)
+
     def test_success_says_how_much_was_tested(self):
         self.leave(
             "controller/tempest/results.json",

@@ -129,14 +129,19 @@ def _console(folder):
 
 
 def _compute_error(folder):
-    for path, find in ((COMPUTE_LOG, last_error), (COMPUTE_STDERR, lambda text: text)):
-        try:
-            text = find(folder.tail(*path, most=TAIL))
-        except Unreadable:
-            continue
-        if text.strip():
-            return [Evidence("nova-compute's last error", end(text, FURTHER), path)]
-    return []
+    log = _tail_if_any(folder, COMPUTE_LOG)
+    # What it says before it has a log is of interest only where it never came to have one.
+    path, text = (
+        (COMPUTE_LOG, last_error(log)) if log else (COMPUTE_STDERR, _tail_if_any(folder, COMPUTE_STDERR))
+    )
+    return [Evidence("nova-compute's last error", end(text, FURTHER), path)] if text.strip() else []
+
+
+def _tail_if_any(folder, path):
+    try:
+        return folder.tail(*path, most=TAIL)
+    except Unreadable:
+        return ""
 
 
 def last_error(text):
