@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.services.daemon import base_environment, last_line
+from lab.services.daemon import base_environment, last_words, telling_line
 
 # What package installers read of the caller's environment: certificates, proxies, indexes.
 INSTALLER_VARIABLES = (
@@ -77,7 +77,7 @@ def run(
         process.wait()
         raise
     if process.returncode:
-        words = last_line(log) if log else _last(errors) or _last(out) or "no output"
+        words = last_words(log) if log else telling_line((errors or out).decode(errors="replace"))
         raise LabError(f"{name} {_subject(command)}ended with {process.returncode}: {words}", log)
     return (out or b"").decode()
 
@@ -101,13 +101,6 @@ def git(
     return run(
         ["git", "-C", repository, *arguments], stdin=stdin, environment=clean | dict(environment or {})
     )
-
-
-def _last(output: bytes) -> str:
-    lines = [line.strip() for line in output.decode(errors="replace").splitlines() if line.strip()]
-    # git's last line says only that something failed; the one that begins so says what.
-    telling = [line for line in lines if line.startswith(("! [", "fatal:"))]
-    return (telling or lines or [""])[-1]
 
 
 def _subject(command: Sequence[str]) -> str:

@@ -13,19 +13,23 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 policy=/usr/sbin/policy-rc.d
-enabled() {
-    # Servers that start with the machine.
-    find /etc/systemd/system -path '*.wants/*.service' -printf '%f\n' 2>/dev/null | sort -u
-}
 made_policy=
+enabled() {
+    # The links by which systemd starts servers, sockets and timers with the machine.
+    find /etc/systemd/system -path '*.wants/*' 2>/dev/null | sort
+}
 finish() {
     [ -z "$made_policy" ] || rm -f "$policy"
+    # What `systemctl disable` does; systemctl itself need not be there.
+    enabled | while read -r link; do
+        printf '%s\n' "$before" | grep -qxF "$link" || rm -v "$link"
+    done
 }
+before=$(enabled)
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-before=$(enabled)
 if [ ! -e "$policy" ]; then
     made_policy=yes
     # invoke-rc.d(8): 101 forbids a package to start its server.
@@ -36,10 +40,3 @@ export DEBIAN_FRONTEND=noninteractive
 apt="apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0"
 $apt update
 $apt install --no-install-recommends "$@"
-for unit in $(enabled); do
-    if ! printf '%s\n' "$before" | grep -qxF "$unit"; then
-        # What `systemctl disable` does; systemctl itself need not be there.
-        echo "disabling $unit: the lab starts servers of its own"
-        find /etc/systemd/system -path "*.wants/$unit" -delete
-    fi
-done

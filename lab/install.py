@@ -15,7 +15,7 @@ from lab.errors import LabError
 from lab.home import CHECKOUT, Home
 from lab.phases import Timeline
 from lab.services import gerrit
-from lab.services.daemon import last_line
+from lab.services.daemon import last_words
 
 # Debian's: Zuul's sandbox shows /usr to jobs.
 INTERPRETER = "/usr/bin/python3"
@@ -180,7 +180,7 @@ def _install_packages(home: Home, packages: list[str]) -> None:
             script.wait()
             raise
     if script.returncode:
-        raise LabError(f"Debian packages {' '.join(packages)} could not be installed: {last_line(log)}", log)
+        raise LabError(f"Debian packages {' '.join(packages)} could not be installed: {last_words(log)}", log)
     still = _missing_packages()
     if still:
         raise LabError(f"Debian packages {' '.join(still)} are still missing after apt-get", log)

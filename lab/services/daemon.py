@@ -2,6 +2,7 @@
 """A server of the lab: started in its own session, found again by its pid file, ended with its children."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +14,9 @@ from lab.errors import LabError
 from lab.home import Home
 from lab.services import detach, processes
 
+# How git, uv, pip, apt-get and Maven mark an error; and colours.
+ERROR = re.compile(r"! \[|fatal: |error: |ERROR: |E: |\[ERROR\] ")
+ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 # A server gets no more of the caller's environment than it needs: the executor hands its own to every job.
 PASSED_ON = ("HOME", "USER", "LOGNAME", "TZ")
 
@@ -64,7 +68,7 @@ class Daemon:
         deadline = time.monotonic() + 10
         while not pid_file.exists() or not pid_file.read_text():
             if time.monotonic() > deadline:
-                raise LabError(f"{self.name} did not start: {last_line(self.log)}", self.log)
+                raise LabError(f"{self.name} did not start: {last_words(self.log)}", self.log)
             time.sleep(0.01)
 
     def wait(self, answers: Callable[[], bool], seconds: float) -> None:
@@ -76,7 +80,7 @@ class Daemon:
         deadline = time.monotonic() + seconds
         while not answers():
             if not self.process:
-                raise LabError(f"{self.name} ended before it answered: {last_line(self.log)}", self.log)
+                raise LabError(f"{self.name} ended before it answered: {last_words(self.log)}", self.log)
             if time.monotonic() > deadline:
                 raise LabError(f"{self.name} does not answer after {seconds:.0f} s", self.log)
             time.sleep(0.1)
@@ -97,9 +101,14 @@ def base_environment() -> dict[str, str]:
     }
 
 
-def last_line(log: Path) -> str:
-    """Return the last line of a log that is not empty."""
+def telling_line(output: str) -> str:
+    """Return the line of a program's output that says best why it failed: its first error, or the last."""
+    lines = [line.strip() for line in ESCAPES.sub("", output).splitlines()]
+    return next(filter(ERROR.match, lines), None) or next(filter(None, reversed(lines)), "no output")
+
+
+def last_words(log: Path) -> str:
+    """Return the telling line of a log."""
     if not log.exists():
         return f"{log} does not exist"
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "nothing in its log"
+    return telling_line(log.read_text(encoding="utf-8", errors="replace"))

@@ -13,7 +13,7 @@ from unittest import mock
 from lab.errors import LabError
 from lab.home import Home
 from lab.services import processes
-from lab.services.daemon import Daemon, last_line
+from lab.services.daemon import Daemon, last_words
 
 # Starts a child in a session of its own whose parent ends at once, as ssh-agent does; says the child's pid.
 LEAVES_AN_ORPHAN = """
@@ -97,11 +97,15 @@ class DaemonTest(unittest.TestCase):
         daemon = self.start("import os; print(sorted(os.environ))")
         self.assertNotIn("A_SECRET_OF_THE_CALLER", self.printed(daemon))
 
-    def test_last_line(self):
+    def test_last_words(self):
         log = self.home.logs / "x.log"
-        self.assertIn("does not exist", last_line(log))
-        log.write_text("one\ntwo\n\n")
-        self.assertEqual("two", last_line(log))
+        self.assertIn("does not exist", last_words(log))
+        log.write_text("one\ntwo\n\x1b[0m\x1b[0m\n")
+        self.assertEqual("two", last_words(log))
+        log.write_text("one\nE: Unable to locate package\nE: broken\nhint: x\n")
+        self.assertEqual("E: Unable to locate package", last_words(log))
+        log.write_text("")
+        self.assertEqual("no output", last_words(log))
 
 
 class ProcessTest(unittest.TestCase):
