@@ -133,6 +133,9 @@ def show(result: vote.Vote, timeline: Timeline) -> None:
     console.print(result.comment, markup=False, soft_wrap=True)
     console.print()
     console.print(timeline.table(result.parts))
+    if result.parts:
+        name, seconds = max(result.parts, key=lambda part: part[1])
+        console.print(f"The largest part of the build: {name}, {seconds:.1f} s.")
     colour = "green" if result.value > 0 else "red"
     console.print(f"\nVote: [bold {colour}]Verified {result.value:+}[/bold {colour}]")
     console.print(f"change   {result.change.url}", soft_wrap=True)

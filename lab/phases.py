@@ -71,6 +71,7 @@ class Timeline:
             disable=not self.console.is_terminal,
         )
         self._started: dict[str, tuple[float, int]] = {}
+        self._spans: dict[str, tuple[float, float]] = {}
 
     def __enter__(self) -> "Timeline":
         self._progress.start()
@@ -85,31 +86,28 @@ class Timeline:
             phase = _phase(name)
             self._started[name] = time.monotonic(), self._progress.add_task(f"{phase.stage}: {phase.says} …")
 
-    def say(self, name: str, what: str) -> None:
-        """Show where a phase that goes on stands."""
+    def say(self, name: str, what: str, *, step: bool = False) -> None:
+        """Show where a phase that goes on stands.
+
+        :param step: also where there is no terminal, and so nothing that moves
+        """
         phase = _phase(name)
         description = f"{phase.stage}: {phase.says} … {what}"
         self._progress.update(self._started[name][1], description=description)
+        if step and not self.console.is_terminal:
+            self.console.print(f"  {phase.stage:8}{what}", highlight=False, soft_wrap=True)
 
-    def finish(self, name: str, remark: str = "") -> None:
-        """Finish a phase that was begun.
-
-        :param remark: shown beside the time, e.g. `as it was`
-        """
-        start, task = self._started.pop(name)
-        self._progress.remove_task(task)
-        self.note(name, time.monotonic() - start, remark)
-
-    def note(self, name: str, seconds: float, remark: str = "") -> None:
-        """Remember and show a phase whose time somebody else took."""
+    def finish(self, name: str) -> None:
+        """Finish a phase that was begun: remember and show what it took."""
         phase = _phase(name)
-        self.taken[name] = seconds
-        remark = f"  [dim]{remark}[/dim]" if remark else ""
-        self.console.print(
-            f"[green]✓[/green] {phase.stage:8}{phase.says:62}{seconds:7.1f} s{remark}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        start, task = self._started.pop(name)
+        end = time.monotonic()
+        self._progress.remove_task(task)
+        self.taken[name] = end - start
+        since, _ = self._spans.get(phase.stage, (start, end))
+        self._spans[phase.stage] = min(since, start), end
+        line = f"[green]✓[/green] {phase.stage:8}{phase.says:62}{end - start:7.1f} s"
+        self.console.print(line, highlight=False, soft_wrap=True)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -123,18 +121,20 @@ class Timeline:
         self.finish(name)
 
     def table(self, parts: list[tuple[str, float]] = ()) -> Table:
-        """Return the times of all phases.
+        """Return the times of all phases and stages; phases of a stage may have gone on side by side.
 
         :param parts: what the phase `build` consisted of: names and seconds
         """
         table = Table("phase", "", "seconds", box=None, pad_edge=False, header_style="bold")
         table.columns[2].justify = "right"
-        for phase in PHASES:
-            if phase.name in self.taken:
-                table.add_row(phase.stage, phase.says, f"{self.taken[phase.name]:.1f}")
-            if phase.name == "build":
-                for name, seconds in parts:
-                    table.add_row("", f"  {name}", f"{seconds:.1f}", style="dim")
+        for stage, (start, end) in self._spans.items():
+            for phase in PHASES:
+                if phase.stage == stage and phase.name in self.taken:
+                    table.add_row(stage, phase.says, f"{self.taken[phase.name]:.1f}")
+                if phase.stage == stage and phase.name == "build":
+                    for name, seconds in parts:
+                        table.add_row("", f"  {name}", f"{seconds:.1f}", style="dim")
+            table.add_row(stage, "all of it", f"{end - start:.1f}", style="bold")
         return table
 
 

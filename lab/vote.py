@@ -160,4 +160,5 @@ class _Follower:
         for event in self._parser.feed(data):
             self._parts.add(event)
             attempt = f" (attempt {job['tries']})" if job["tries"] > 1 else ""
-            self._timeline.say(self.phase, f"{job['name']}{attempt}: {event.text}")
+            what = f"{job['name']}{attempt}: {event.text}"
+            self._timeline.say(self.phase, what, step=event.kind == "play")
