@@ -78,6 +78,8 @@ class SerialPort:
         self._closed = True
         self._wake.send(b".")
         self._thread.join()
+        self._wake.close()
+        self._woken.close()
 
     def _serve(self):
         with selectors.DefaultSelector() as selector:
@@ -95,7 +97,7 @@ class SerialPort:
                     self._write(f"{line}\r\n".encode(), selector)
         os.unlink(self._socket_path)
         os.close(self._folder)
-        for end in (self._listener, self._client, self._wake, self._woken):
+        for end in (self._listener, self._client):
             if end:
                 end.close()
 

@@ -21,8 +21,10 @@ class ConsoleTest(base.DriverTestCase):
 
     def guest_writes(self, data):
         os.mkfifo(self.pipe)
-        self.pipe.write_bytes(data)
-        self.pipe.unlink()
+        with self.pipe.open("wb") as pipe:
+            # Before its reader sees the end and looks for it again.
+            self.pipe.unlink()
+            pipe.write(data)
 
     def output(self):
         return self.driver.get_console_output(self.context, self.made)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a reader wants to know first: why a build failed, in the words of what failed.
 
-In this order: failing tests, with the end of their tracebacks; else the task that ended the run, with the
-end of its output; else the end of the console. Below, where nova-compute logged one, its last error.
+First a failing test, with the end of its traceback; else the task that ended the run, with the end of its
+output; else the end of the console. Then, where nova-compute logged one, its last error: behind a failing test
+it is the reason more often than not, and has to be on the first screen. Then what else failed.
 """
 
 import dataclasses
@@ -81,7 +82,8 @@ def read(folder, success):
         return Build(_summary(tests), [], found.phases, tests, unreadable)
     evidence = _failed_tests(tests or []) or _failed_tasks(found.failures) or _console(folder)
     headline = evidence[0].title if evidence else "The build left nothing that says why it failed."
-    return Build(headline, evidence + _compute_error(folder), found.phases, tests, unreadable)
+    evidence = evidence[:1] + _compute_error(folder) + evidence[1:]
+    return Build(headline, evidence, found.phases, tests, unreadable)
 
 
 def _summary(tests):
