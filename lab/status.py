@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `lab status` and `lab log` show."""
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.table import Table
 
@@ -40,13 +42,14 @@ def show(home: Home, console: Console) -> None:
     builds = Table(
         "build", "change", "project", "result", "log page", box=None, pad_edge=False, header_style="bold"
     )
+    running = {job["uuid"] for _, job in _running_jobs()}
     for build in zuul.get(f"tenant/{zuul.TENANT}/builds?limit=5") or []:
         ref = build["ref"]
         builds.add_row(
             build["job_name"],
             f"{ref['change']},{ref['patchset']}",
             ref["project"],
-            build["result"] or "running",
+            build["result"] or ("running" if build["uuid"] in running else "cut off"),
             build["log_url"] or "",
         )
     console.print(builds)
@@ -54,16 +57,15 @@ def show(home: Home, console: Console) -> None:
 
 def running_builds() -> list[str]:
     """Return the builds that Zuul is at, e.g. `hyperv-tempest of change 3,1`."""
+    return [f"{job['name']} of change {item['refs'][0]['id']}" for item, job in _running_jobs()]
+
+
+def _running_jobs() -> Iterator[tuple[dict, dict]]:
+    """Yield the items of Zuul's status with their jobs that have no result."""
     status = zuul.get(f"tenant/{zuul.TENANT}/status") or {"pipelines": []}
-    return [
-        f"{job['name']} of change {item['refs'][0]['id']}"
-        for pipeline in status["pipelines"]
-        for queue in pipeline["change_queues"]
-        for heads in queue["heads"]
-        for item in heads
-        for job in item["jobs"]
-        if not job["result"]
-    ]
+    queues = [queue for pipeline in status["pipelines"] for queue in pipeline["change_queues"]]
+    for item in (item for queue in queues for heads in queue["heads"] for item in heads):
+        yield from ((item, job) for job in item["jobs"] if not job["result"])
 
 
 def show_logs(home: Home, console: Console) -> None:

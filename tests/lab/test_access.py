@@ -106,6 +106,7 @@ class AccessTest(LabTest):
         ]
         for path in hidden:
             self.assertTrue(path.exists(), path)
+        self.assertEqual(f"{self.folder}\n", self.in_sandbox("ls -d", self.folder).stdout)
         looked = self.in_sandbox("ls -d", *hidden, Path.home() / ".ssh", self.home.root / "venvs")
         self.assertEqual("", looked.stdout)
         self.assertEqual(len(hidden) + 2, looked.stderr.count("No such file or directory"), looked.stderr)
