@@ -4,15 +4,19 @@
 import functools
 import http.server
 import os
+import re
 import socket
 import sys
 from pathlib import Path
 
 from lab.home import CHECKOUT, Home
+from lab.services import zuul
 from lab.services.daemon import Daemon
 
 ADDRESS, PORT = "127.0.0.1", 8088
 URL = f"http://{ADDRESS}:{PORT}"
+# What Zuul's comments link to, below the tenant's web-root.
+REPORTED = re.compile(r"/build(set)?/[0-9a-f]{32}")
 TEXT = "text/plain; charset=utf-8"
 
 
@@ -35,6 +39,16 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         found = super().translate_path(path)
         inside = Path(found).resolve().is_relative_to(Path(self.directory).resolve())
         return found if inside else os.path.join(self.directory, "outside", "of", "the", "site")
+
+    def send_head(self):
+        """Send a reader to Zuul's own page where a comment's link has no page here."""
+        if REPORTED.fullmatch(self.path) and not os.path.isdir(self.translate_path(self.path)):
+            self.send_response(http.HTTPStatus.FOUND)
+            self.send_header("Location", f"{zuul.URL}/t/{zuul.TENANT}{self.path}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return None
+        return super().send_head()
 
     def end_headers(self) -> None:
         """Add what keeps a page that a change made from acting on the lab's other ports."""

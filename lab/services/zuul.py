@@ -46,7 +46,9 @@ def configure(home: Home, site_url: str) -> None:
     """
     for name in ("scheduler", "executor", "git", "builds", "merger", "keys"):
         (home.zuul / name).mkdir(parents=True, mode=0o700)
-    write_secret(home.zuul / "tenants.yaml", yaml.safe_dump(TENANT_CONFIGURATION))
+    # So that the comment's links open the page that says why, and not Zuul's own.
+    tenant = TENANT_CONFIGURATION[0]["tenant"] | {"web-root": f"{site_url}/"}
+    write_secret(home.zuul / "tenants.yaml", yaml.safe_dump([{"tenant": tenant}]))
     write_secret(home.zuul / "site-variables.yaml", yaml.safe_dump(site_variables(home, site_url)))
     settings = {
         "zookeeper": {
@@ -124,6 +126,7 @@ def site_variables(home: Home, site_url: str) -> dict[str, str | bool]:
     return {
         "site_log_root": str(home.site),
         "site_log_url": site_url,
+        "site_zuul_url": f"{URL}/t/{TENANT}",
         "site_windows_simulated": True,
         "wheelhouse_platform": sysconfig.get_platform().replace("-", "_"),
     }

@@ -2,8 +2,8 @@
 """What a reader wants to know first: why a build failed, in the words of what failed.
 
 First a failing test, with the end of its traceback; else the task that ended the run, with the end of its
-output; else the end of the console. Then, where nova-compute logged one, its last error: behind a failing test
-it is the reason more often than not, and has to be on the first screen. Then what else failed.
+output; else the end of the console. Then, where nova-compute logged one, its last error: behind a failing
+test it is the reason more often than not, and has to be on the first screen. Then what else failed.
 """
 
 import dataclasses
