@@ -48,7 +48,14 @@ class ConfigurationTest(unittest.TestCase):
     def test_site_variables_are_those_of_the_config_project(self):
         written = yaml.safe_load((self.home.zuul / "site-variables.yaml").read_text())
         self.assertEqual(
-            {"site_log_root", "site_log_url", "site_windows_simulated", "wheelhouse_platform"}, set(written)
+            {
+                "site_log_root",
+                "site_log_url",
+                "site_windows_simulated",
+                "site_zuul_url",
+                "wheelhouse_platform",
+            },
+            set(written),
         )
         self.assertTrue(written["site_windows_simulated"])
 
