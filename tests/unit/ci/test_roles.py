@@ -8,9 +8,8 @@ import unittest
 import yaml
 
 TOP = pathlib.Path(__file__).parents[3]
-ROLES = sorted(
-    path.parents[1] for top in (TOP / "roles", TOP / "trusted/roles") for path in top.glob("*/tasks/main.yaml")
-)
+FOLDERS = (TOP / "roles", TOP / "trusted/roles")
+ROLES = sorted(path.parents[1] for folder in FOLDERS for path in folder.glob("*/tasks/main.yaml"))
 
 
 class Roles(unittest.TestCase):
