@@ -6,11 +6,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import requests
 from rich.console import Console
 
 from lab import changes, lifecycle, projects, series, status, vote
@@ -24,7 +23,8 @@ from lab.services import accounts, zuul
 # The exit code of a command that waited for a vote and got -1; 1 is an error of the lab, 2 a wrong command.
 VOTED_DOWN = 3
 
-console = Console(highlight=False)
+# Where there is no terminal, paths and addresses shall not be cut to the width of one.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,8 +60,13 @@ def main_job(home: Home) -> None:
     """Install, bring up, push, wait, print. Interrupted, it takes down what it brought up."""
     with Timeline(console) as timeline:
         brought_up = ensure_up(home, timeline, "lab")
-        with down_if_interrupted(home, brought_up):
+        try:
             result = push_and_wait(home, timeline, accounts.NOVA)
+        except KeyboardInterrupt:
+            if brought_up:
+                console.print("Interrupted: taking the lab down; changes, builds and logs are kept.")
+                lifecycle.down(home)
+            raise
     show(result, timeline)
 
 
@@ -76,8 +81,12 @@ def ensure_up(home: Home, timeline: Timeline, purpose: str) -> bool:
             console.print(f"Ended what an interrupted lab left: {', '.join(left)}.")
         lifecycle.check_ports()
         install_all(home, timeline)
-        with down_if_interrupted(home, True):
+        try:
             lifecycle.up(home, timeline)
+        except BaseException:
+            console.print("Taking down what came up; changes, builds and logs are kept.")
+            lifecycle.down(home)
+            raise
         warn_of_uncommitted()
         return True
 
@@ -99,18 +108,6 @@ def warn_of_uncommitted() -> None:
             f"({', '.join(files[:3])}{more}).[/yellow]",
             soft_wrap=True,
         )
-
-
-@contextmanager
-def down_if_interrupted(home: Home, ours: bool) -> Iterator[None]:
-    """Take the lab down if what happens inside fails or is interrupted, and the lab is ours to take down."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if ours:
-            console.print("Interrupted: taking the lab down; changes and builds are kept.")
-            lifecycle.down(home)
-        raise
 
 
 def push_and_wait(
@@ -289,6 +286,8 @@ def main() -> None:
         where = f"{error.phase}: " if error.phase else ""
         log = f" (log: {error.log})" if error.log else ""
         fail(f"{where}{error}{log}")
+    except requests.RequestException as error:
+        fail(f"a server of the lab does not answer: {error}; `lab status` shows which run")
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise

@@ -69,7 +69,7 @@ def install_packages(home: Home, timeline: Timeline) -> None:
     """
     home.install_logs.mkdir(parents=True, exist_ok=True)
     if packages := _missing_packages():
-        with timeline.phase("packages"):
+        with timeline.phase("packages"), timeline.still():
             _install_packages(home, packages)
 
 

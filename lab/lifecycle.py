@@ -74,10 +74,9 @@ def is_up(home: Home) -> bool:
 def up(home: Home, timeline: Timeline) -> None:
     """Bring the lab up.
 
-    :raises LabError: if a port or the disk is taken, or a server does not answer; what was started stays
+    :raises LabError: if the disk is full, or a server does not answer; what was started stays
     """
     _check_disk(home.root)
-    check_ports()
     _clear(home)
     shutil.rmtree(home.logs, ignore_errors=True)
     with timeline.phase("keys"):
@@ -124,16 +123,14 @@ def down(home: Home) -> list[str]:
     """
     home.up.unlink(missing_ok=True)
     ended = []
-    running = daemons(home)
+    *users, gerrit_, database_, zookeeper_ = daemons(home)
     # Zuul and Nodepool first, side by side: without their servers they would take their time to end.
-    for group in (running[:5], running[5:]):
+    for group in (users, [gerrit_, database_, zookeeper_]):
         alive = [daemon for daemon in group if daemon.process]
         ended += [daemon.name for daemon in alive]
-        processes.end(
-            [daemon.process for daemon in alive if daemon.process], max([0, *(one.grace for one in alive)])
-        )
-        if group is not running[5:] and home.nodes.exists():
-            ended += Nodes(home.nodes).delete_all()
+        leaders = [daemon.process for daemon in alive]
+        processes.end(filter(None, leaders), max((daemon.grace for daemon in alive), default=0))
+        ended += Nodes(home.nodes).delete_all()
     _clear(home)
     return ended
 

@@ -85,6 +85,7 @@ class Timeline:
         for name in names:
             phase = _phase(name)
             self._started[name] = time.monotonic(), self._progress.add_task(f"{phase.stage}: {phase.says} …")
+            self._step(phase, f"{phase.says} …")
 
     def say(self, name: str, what: str, *, step: bool = False) -> None:
         """Show where a phase that goes on stands.
@@ -94,8 +95,22 @@ class Timeline:
         phase = _phase(name)
         description = f"{phase.stage}: {phase.says} … {what}"
         self._progress.update(self._started[name][1], description=description)
-        if step and not self.console.is_terminal:
+        if step:
+            self._step(phase, what)
+
+    def _step(self, phase: Phase, what: str) -> None:
+        """Show in a line what a terminal shows by something that moves."""
+        if not self.console.is_terminal:
             self.console.print(f"  {phase.stage:8}{what}", highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Move nothing meanwhile: a program may ask for a password at the terminal."""
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            self._progress.start()
 
     def finish(self, name: str) -> None:
         """Finish a phase that was begun: remember and show what it took."""

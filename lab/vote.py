@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import requests
+
 from lab import lifecycle
 from lab.changes import Change, client
 from lab.console import Console, Parser, Parts
@@ -58,7 +60,7 @@ def wait(home: Home, timeline: Timeline, change: Change, already: int = 0) -> Vo
     timeline.begin("event")
     deadline = time.monotonic() + EVENT_TIMEOUT
     rest = client(home)
-    while len(said := _said(detail := rest.get(f"changes/{change.number}/detail"), change)) <= already:
+    while len(said := _said(detail := _detail(rest, change), change)) <= already:
         items = zuul.get(f"tenant/{zuul.TENANT}/status/change/{change.name}")
         if items:
             follower.look(items[0]["jobs"])
@@ -73,6 +75,13 @@ def wait(home: Home, timeline: Timeline, change: Change, already: int = 0) -> Vo
         time.sleep(0.3)
     follower.end()
     return Vote(change, _value(detail), said[already], _builds(change), follower.parts())
+
+
+def _detail(rest: accounts.Rest, change: Change) -> dict:
+    try:
+        return rest.get(f"changes/{change.number}/detail")
+    except requests.ConnectionError:
+        return {"messages": []}  # the lab goes down, which the caller notices next
 
 
 def _said(detail: dict, change: Change) -> list[str]:
@@ -147,13 +156,17 @@ class _Follower:
             if self._console:
                 self._console.close()
             self._build, self._parser, self._parts = job["uuid"], Parser(), Parts()
-            self._console = Console(job["uuid"])
-        self._read(job)
+            try:
+                self._console = Console(job["uuid"])
+            except OSError as error:
+                self._console = None
+                self._timeline.say(
+                    self.phase, f"{job['name']}: its console cannot be shown: {error}", step=True
+                )
+        if self._console and (data := self._console.read()):
+            self._take(job, data)
 
-    def _read(self, job: dict) -> None:
-        data = self._console.read()
-        if not data:
-            return
+    def _take(self, job: dict, data: bytes) -> None:
         # A build that fails before it can publish its logs leaves this.
         with (self._consoles / f"{self._build}.log").open("ab") as file:
             file.write(data)

@@ -174,7 +174,7 @@ def get(path: str):
     """Return what Zuul's REST API says, or None if there is no such thing, or not yet."""
     try:
         answer = requests.get(f"{URL}/api/{path}", timeout=10)
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return None
     # While the scheduler loads the tenant, Zuul's web answers with 404 and 500.
     return answer.json() if answer.ok else None

@@ -26,7 +26,9 @@ class TimelineTest(unittest.TestCase):
 
     def test_a_phase_is_shown_once_it_is_over(self):
         with self.timeline.phase("keys"):
-            self.assertEqual("", self.printed.getvalue())
+            self.assertEqual(
+                "  up      keys, certificates and passwords, new each time …\n", self.printed.getvalue()
+            )
         self.assertRegex(self.printed.getvalue(), r"✓ up +keys, certificates and passwords.* 0\.0 s\n")
 
     def test_an_error_says_its_phase(self):
