@@ -2,10 +2,12 @@
 """Pack a controller's logs: ``gather.py ARCHIVE LOGS VENV CONFIGURATION…``.
 
 ARCHIVE (tar.gz) gets what is in LOGS, under ``etc`` the configuration (files, or folders of them) without its
-secrets, and ``pip-freeze.txt`` with the packages of VENV. What a failed run never made is left out.
+secrets, ``system.txt``, and ``pip-freeze.txt`` with the packages of VENV. What a failed run never made is
+left out.
 """
 
 import io
+import platform
 import re
 import subprocess
 import sys
@@ -60,6 +62,8 @@ def main():
                 archive.add(path, str(name))
         for path, name in configuration_files(configuration):
             add_text(archive, f"etc/{name}", without_secrets(path.read_text()))
+        # Always something: Ansible takes an archive without files for a broken one.
+        add_text(archive, "system.txt", f"{platform.platform()}\n")
         python = venv / "bin" / "python"
         if python.exists():
             frozen = subprocess.run([python, "-c", FREEZE], capture_output=True, text=True, check=True)

@@ -101,7 +101,7 @@ class GatherLogsTest(unittest.TestCase):
         script = ROLES / "controller-logs" / "files" / "gather.py"
         subprocess.run([sys.executable, script, *words], check=True, stdout=subprocess.DEVNULL)
         with tarfile.open(words[0]) as archive:
-            self.assertEqual(["nova-api.log", "etc/nova.conf"], archive.getnames())
+            self.assertEqual(["nova-api.log", "etc/nova.conf", "system.txt"], archive.getnames())
 
 
 class RestoreDatabaseTest(unittest.TestCase):

@@ -17,8 +17,8 @@ import re
 from .folder import Unreadable
 
 MOST = 64_000_000
-# What ssh says on stderr of every script that failed or not.
-FAREWELL = re.compile(r"^Shared connection to \S+ closed\.\s*$", re.MULTILINE)
+# What ssh says on stderr of every script, failed or not; the script's own words are on stdout then.
+SSH_CHATTER = re.compile(r"^(Shared connection to \S+ closed\.|OpenSSH_.*|debug\d: .*)\s*$", re.MULTILINE)
 
 
 @dataclasses.dataclass
@@ -125,8 +125,8 @@ def _failures(phase, play_name, play):
 
 
 def _output(words):
-    for key in ("stderr", "module_stderr", "exception", "stdout", "module_stdout"):
-        text = FAREWELL.sub("", string(words, key)).strip()
+    for key in ("stderr", "module_stderr", "stdout", "module_stdout", "exception"):
+        text = SSH_CHATTER.sub("", string(words, key)).strip()
         if text:
             return text
     error = items(words.get("error"))
