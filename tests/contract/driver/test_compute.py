@@ -26,11 +26,20 @@ class Small(service.Service):
     def start(self):
         {start}
         self.tg.add_timer(60, lambda: None)
-        print("serving", flush=True)
 
     def stop(self):
         print("stops in", threading.current_thread().name, flush=True)
         {stop}
+
+class WaitsForEnd(threading.Event):
+    def wait(self, timeout=None):
+        print("serving", flush=True)  # from here on the end of input is a graceful stop
+        return super().wait(timeout)
+
+class Stop(compute.StopWhenInputEnds):
+    def __init__(self, descriptor):
+        super().__init__(descriptor)
+        self._input_ended = WaitsForEnd()
 
 def main():
     config.parse_args(["nova-compute"], default_config_files=[])
@@ -38,7 +47,7 @@ def main():
     service.serve(Small(), workers=1, no_fork=True)
     service.wait()
 
-with mock.patch.object(nova_compute, "main", main):
+with mock.patch.object(nova_compute, "main", main), mock.patch.object(compute, "StopWhenInputEnds", Stop):
     compute.main()
 """
 
@@ -61,7 +70,7 @@ class ComputeTest(testtools.TestCase):
     def test_end_of_input_is_novas_graceful_stop(self):
         compute = self.start()
         self.assertEqual("serving\n", compute.stdout.readline())
-        time.sleep(0.2)
+        time.sleep(0.2)  # it goes on serving as long as its input is open
         self.assertIsNone(compute.poll())
         compute.stdin.close()
         self.assertEqual("stops in MainThread\n", compute.stdout.readline())
