@@ -12,7 +12,7 @@ import click
 import requests
 from rich.console import Console
 
-from lab import changes, lifecycle, projects, series, status, vote
+from lab import benchmark, changes, lifecycle, projects, series, status, vote
 from lab.errors import LabError
 from lab.home import CHECKOUT, Home
 from lab.install import install as install_all
@@ -201,6 +201,23 @@ def push_series(home: Home, path: Path, branch: str | None):
             f"Verified {result.value:+}  {result.change.name:6} {result.change.subject}", soft_wrap=True
         )
     sys.exit(0 if all(result.value > 0 for result in results) else VOTED_DOWN)
+
+
+@lab.command("benchmark")
+@click.option("--runs", type=click.IntRange(1, 20), default=3, show_default=True)
+@click.pass_obj
+def benchmark_(home: Home, runs: int):
+    """Push RUNS harmless changes, one after the other, and print what they cost, held against the aims."""
+    need_up(home)
+    idle = benchmark.memory(home)
+    figures = []
+    with benchmark.Watch(lambda: benchmark.memory(home)) as watch:
+        for _run in range(runs):
+            with Timeline(console) as timeline:
+                result = push_and_wait(home, timeline, accounts.NOVA)
+            figures.append(benchmark.parts(timeline.taken, result.parts))
+    console.print()
+    console.print(benchmark.table(figures, idle, watch.peak))
 
 
 @lab.command()
