@@ -64,7 +64,7 @@ def table(runs: list[dict[str, float]], idle: float, peak: float) -> Table:
 
 
 def memory(home: Home) -> float:
-    """Return the MiB that the lab's processes take, shared pages divided among those that share them (PSS)."""
+    """Return the MiB that the lab's processes take, pages divided among those that share them (PSS)."""
     leaders = [daemon.process for daemon in lifecycle.daemons(home) if daemon.process]
     leaders += [processes.Process(node.pid, node.started) for node in Nodes(home.nodes).list()]
     return sum(_proportional(process.pid) for process in processes.family(leaders)) / 1024
