@@ -4,11 +4,12 @@
 ============================ ====================================================================
 ``driver``                   the class that nova loads; hands every call to one of the ops below
 ``vmops``                    a virtual machine from spawn to destroy
-``powerops``                 its states: on, off, reboot, pause
+``powerops``                 its states: on, off, reboot, pause, suspend
 ``diskops``, ``imagecache``  its disks, and the images they are differences of
 ``images``                   what a VHD or VHDX file is, read from the file itself
 ``networkops``               its network adapters
 ``consoleops``               its serial port, kept as a log
+``diagnosticsops``           what Hyper-V measures of it
 ``events``                   what Windows says of it without being asked
 ``hostops``                  what the host has
 ``compute``, ``service``     nova-compute, and the Windows service that hosts it

@@ -9,6 +9,7 @@ from nova.virt import driver, hardware
 from hyperv_driver import (
     config,
     consoleops,
+    diagnosticsops,
     diskops,
     events,
     hostops,
@@ -32,6 +33,7 @@ class HyperVDriver(driver.ComputeDriver):
     capabilities = {
         **driver.ComputeDriver.capabilities,
         "has_imagecache": True,
+        "supports_attach_interface": True,
         "supports_image_type_vhd": True,
         "supports_image_type_vhdx": True,
     }
@@ -49,6 +51,7 @@ class HyperVDriver(driver.ComputeDriver):
         self._vmops = vmops.VMOps(
             vmutils, virtapi, self._diskops, self._networkops, self._powerops, self._consoleops
         )
+        self._diagnosticsops = diagnosticsops.DiagnosticsOps(vmutils, utilities.hostutils)
         self._events = events.StateEvents(vmutils, self.emit_event)
 
     def init_host(self, host):
@@ -99,6 +102,12 @@ class HyperVDriver(driver.ComputeDriver):
         # As nova's manager encodes it again.
         return self._consoleops.output(instance.name).decode("latin-1")
 
+    def get_diagnostics(self, instance):
+        return self._diagnosticsops.as_dictionary(instance)
+
+    def get_instance_diagnostics(self, instance):
+        return self._diagnosticsops.of(instance)
+
     def spawn(self, context, instance, image_meta, injected_files,
               admin_password, allocations, network_info=None,
               block_device_info=None, power_on=True, accel_info=None):  # fmt: skip
@@ -126,6 +135,12 @@ class HyperVDriver(driver.ComputeDriver):
     def unplug_vifs(self, instance, network_info):
         self._networkops.unplug(network_info)
 
+    def attach_interface(self, context, instance, image_meta, vif):
+        self._networkops.attach(instance, vif)
+
+    def detach_interface(self, context, instance, vif):
+        self._networkops.detach(instance, vif)
+
     # Their states
 
     def power_on(self, context, instance, network_info,
@@ -145,6 +160,13 @@ class HyperVDriver(driver.ComputeDriver):
 
     def unpause(self, instance):
         self._powerops.unpause(instance)
+
+    def suspend(self, context, instance):
+        self._powerops.suspend(instance)
+
+    def resume(self, context, instance, network_info, block_device_info=None,
+               share_info=None):  # fmt: skip
+        self._powerops.resume(instance)
 
     def resume_state_on_host_boot(self, context, instance, network_info,
                                   share_info, block_device_info=None):  # fmt: skip

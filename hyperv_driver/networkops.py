@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """An instance's network adapters: one for each Neutron port, named by the port's id."""
 
+import contextlib
+
 import nova.conf
 from nova import exception
 from nova.network import model
 from oslo_log import log as logging
+
+from hyperv_driver import powerops
+from hyperv_driver.oswin import constants
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -41,6 +46,27 @@ class NetworkOps:
             if vlan:
                 self._networkutils.set_vswitch_port_vlan_id(int(vlan), vif["id"])
 
+    def attach(self, instance, vif):
+        """Add an adapter and connect it; a generation 1 machine must be off for that.
+
+        :raises nova.exception.InterfaceAttachFailed:
+        """
+        self._check_changeable(instance, f"attach port {vif['id']} to", exception.InterfaceAttachFailed)
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._vmutils.destroy_nic, instance.name, vif["id"])
+            self.create_adapters(instance, [vif])
+            self.connect([vif])
+            undo.pop_all()
+
+    def detach(self, instance, vif):
+        """Disconnect an adapter and take it away; it may be gone already.
+
+        :raises nova.exception.InterfaceDetachFailed:
+        """
+        self._check_changeable(instance, f"detach port {vif['id']} from", exception.InterfaceDetachFailed)
+        self.unplug([vif])
+        self._vmutils.destroy_nic(instance.name, vif["id"])
+
     def plug(self, instance, network_info):
         """What nova asks for at its start, for each instance that it has on this host."""
         if not self._vmutils.vm_exists(instance.name):
@@ -52,3 +78,13 @@ class NetworkOps:
         """Disconnect adapters; those that are gone, with their virtual machine perhaps, are disconnected."""
         for vif in network_info:
             self._networkutils.remove_switch_port(vif["id"])
+
+    def _check_changeable(self, instance, action, refusal):
+        state = self._vmutils.get_vm_state(instance.name)
+        if state == powerops.OFF:
+            return
+        name = powerops.NAMES.get(state, state)
+        if self._vmutils.get_vm_generation(instance.name) == constants.VM_GEN_1:
+            raise refusal(f"cannot {action} {instance.name}: it is of generation 1 and {name}, needs Off")
+        if state == powerops.SAVED:
+            raise refusal(f"cannot {action} {instance.name}: it is {name}, needs Off or Running")

@@ -40,6 +40,8 @@ TRANSITIONS = {
     "power off": ({RUNNING, PAUSED, SAVED}, OFF),
     "pause": ({RUNNING}, PAUSED),
     "unpause": ({PAUSED}, RUNNING),
+    "suspend": ({RUNNING, PAUSED}, SAVED),
+    "resume": ({SAVED}, RUNNING),
 }
 
 
@@ -69,6 +71,13 @@ class PowerOps:
 
     def unpause(self, instance):
         self._change("unpause", instance)
+
+    def suspend(self, instance):
+        """Write the memory to the host's disk; the machine then holds neither memory nor processors."""
+        self._change("suspend", instance)
+
+    def resume(self, instance):
+        self._change("resume", instance)
 
     def reboot(self, instance, soft):
         """Power off and on, from any state; by way of the guest's own shutdown if ``soft``."""

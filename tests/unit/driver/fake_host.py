@@ -70,8 +70,27 @@ class FakeVMUtils:
     def create_nic(self, vm_name, nic_name, mac_address=None):
         self._vm(vm_name)["nics"][nic_name] = {"mac": mac_address}
 
+    def destroy_nic(self, vm_name, nic_name):
+        self._vm(vm_name)["nics"].pop(nic_name, None)
+
     def set_vm_serial_port_connection(self, vm_name, port_number, pipe_path):
         self._vm(vm_name)["serial"] = pipe_path
+
+    def get_vm_generation(self, vm_name):
+        return self._vm(vm_name)["generation"]
+
+    def get_vm_storage_paths(self, vm_name):
+        return [path for _bus, path in self._vm(vm_name)["disks"]], []
+
+    def get_vm_summary_info(self, vm_name):
+        vm = self._vm(vm_name)
+        runs = vm["state"] == constants.HYPERV_VM_STATE_ENABLED
+        return {
+            "NumberOfProcessors": vm["vcpus"],
+            "EnabledState": vm["state"],
+            "MemoryUsage": vm["memory_mb"] if runs else None,
+            "UpTime": 61_500 if runs else None,
+        }
 
     def get_vm_state(self, vm_name):
         return self._vm(vm_name)["state"]

@@ -33,6 +33,14 @@ class PowerTest(base.DriverTestCase):
         self.driver.unpause(self.made)
         self.assertState(power_state.RUNNING)
 
+    def test_suspend_and_resume(self):
+        for before in (powerops.RUNNING, powerops.PAUSED):
+            self.put_into(before)
+            self.driver.suspend(self.context, self.made)
+            self.assertState(power_state.SUSPENDED)
+        self.driver.resume(self.context, self.made, [])
+        self.assertState(power_state.RUNNING)
+
     def test_refuses_what_has_no_way_there(self):
         self.put_into(powerops.OFF)
         error = self.assertRaises(exception.NovaException, self.driver.pause, self.made)
@@ -99,9 +107,11 @@ class PowerTest(base.DriverTestCase):
         self.assertEqual([powerops.OFF, powerops.RUNNING], self.hard_changes())
 
     def test_host_boot(self):
-        self.put_into(powerops.OFF)
-        self.driver.resume_state_on_host_boot(self.context, self.made, [], [])
-        self.assertState(power_state.RUNNING)
+        # Saved: Hyper-V saves what runs when its host shuts down in order.
+        for found in (powerops.OFF, powerops.SAVED, powerops.RUNNING):
+            self.put_into(found)
+            self.driver.resume_state_on_host_boot(self.context, self.made, [], [])
+            self.assertState(power_state.RUNNING)
 
     def test_instance_that_hyperv_does_not_have(self):
         for call in (

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be asked of a server between spawn and destroy."""
+
+from tests.contract.driver.on_hyperv import OnHyperVTest
+
+RUNNING, SHUTDOWN, SUSPENDED = 1, 4, 7  # nova.compute.power_state
+
+
+class OperationsTest(OnHyperVTest):
+    def test_suspend_and_resume(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            made = spawn(instance(image_ref="{image}"), "vhdx")
+            said = []
+            for change in (
+                lambda: hyperv.suspend(admin, made),
+                lambda: hyperv.resume(admin, made, []),
+                lambda: hyperv.suspend(admin, made),
+                lambda: hyperv.resume_state_on_host_boot(admin, made, [], []),
+            ):
+                change()
+                said.append(hyperv.get_info(made).state)
+        """)
+        self.assertEqual([SUSPENDED, RUNNING, SUSPENDED, RUNNING], said)
+
+    def test_adapters_come_and_go(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            made = spawn(
+                instance(image_ref="{image}"), "vhdx", [vif()], hw_machine_type="hyperv-gen2"
+            )
+            nics = lambda: hyperv._vmops._vmutils.get_vm_nic_names(made.name)
+            port = vif(address="fa:16:3e:00:00:02", details={{"vlan": "101"}})
+            hyperv.attach_interface(admin, made, None, port)
+            said = [len(nics()), port["id"] in nics()]
+            hyperv.detach_interface(admin, made, port)
+            hyperv.detach_interface(admin, made, port)
+            said += [len(nics()), port["id"] in nics()]
+        """)
+        self.assertEqual([2, True, 1, False], said)
+
+    def test_adapters_of_generation_1(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            made, port = spawn(instance(image_ref="{image}"), "vhdx"), vif()
+            try:
+                hyperv._networkops.create_adapters(made, [port])
+            except Exception as error:
+                refused = str(error)
+            hyperv.power_off(made)
+            hyperv.attach_interface(admin, made, None, port)
+            hyperv.power_on(admin, made, [port])
+            said = [refused, hyperv._vmops._vmutils.get_vm_nic_names(made.name) == [port["id"]]]
+        """)
+        self.assertIn("cannot be added or removed while the machine is Running", said[0])
+        self.assertTrue(said[1])
+
+    def test_diagnostics(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            from nova.network import model
+            from unittest import mock
+            made = spawn(instance(image_ref="{image}"), "vhdx", [vif()])
+            network_info = model.NetworkInfo([vif()])
+            with mock.patch("nova.objects.Instance.get_network_info", return_value=network_info):
+                found = hyperv.get_instance_diagnostics(made)
+            said = [found.state, found.num_cpus, found.num_disks, found.memory_details.used, found.uptime,
+                    hyperv.get_diagnostics(made)["memory_used_mb"]]
+        """)
+        self.assertEqual(["running", 2, 1, 512, 0, 512], said)

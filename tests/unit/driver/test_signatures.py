@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What nova's compute manager expects of every driver, compared with nova as it is installed."""
+
+import inspect
+
+import testtools
+from nova.virt import driver as nova_driver
+
+from hyperv_driver import driver
+
+
+def methods(of):
+    return {
+        name: function
+        for name, function in vars(of).items()
+        if inspect.isfunction(function) and not name.startswith("_")
+    }
+
+
+class InterfaceTest(testtools.TestCase):
+    def test_every_method_is_novas_with_its_signature(self):
+        novas = methods(nova_driver.ComputeDriver)
+        ours = methods(driver.HyperVDriver)
+        self.assertEqual([], sorted(ours.keys() - novas.keys()))
+        for name, function in ours.items():
+            self.assertEqual(inspect.signature(novas[name]), inspect.signature(function), name)
+
+    def test_every_capability_is_one_of_novas(self):
+        known = nova_driver.ComputeDriver.capabilities.keys()
+        self.assertEqual(set(), driver.HyperVDriver.capabilities.keys() - known)
+
+    def test_what_is_claimed_is_implemented(self):
+        needed = {
+            "supports_attach_interface": ("attach_interface", "detach_interface"),
+            "has_imagecache": ("manage_image_cache",),
+        }
+        for capability, names in needed.items():
+            implemented = set(names) <= methods(driver.HyperVDriver).keys()
+            self.assertEqual(driver.HyperVDriver.capabilities[capability], implemented, capability)
