@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Hyper-V measures of a running instance, as nova's diagnostics want it told.
 
-Hyper-V counts no bytes per disk or adapter unless its resource metering is on, which is the operator's choice:
-those fields are empty, their number is right.
+Hyper-V counts no bytes per disk or adapter unless its resource metering is on, which is the operator's
+choice: those fields are empty, their number is right.
 """
 
 from nova import objects
