@@ -25,40 +25,51 @@ CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / "
 PYMI = pathlib.Path(os.environ.get("HYPERV_CI_HOME") or CACHE / "hyperv-ci") / "cache" / "pymi"
 
 
-class OnHyperVTest(testtools.TestCase):
-    """self.model is the host; self.nova(code) runs code with a driver and returns what it put into `said`."""
+class HyperVHostTest(testtools.TestCase):
+    """self.model is the host; self.python() starts its python.exe, which has this environment's packages."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
-        cls.c_drive, run = pathlib.Path(folder.name, "c"), pathlib.Path(folder.name, "run")
-        cls.glance = cls.c_drive / "glance"
-        for directory in (cls.glance, run, cls.c_drive / "Python311", cls.c_drive / "Windows" / "Temp"):
+        cls.c_drive, cls.run_folder = pathlib.Path(folder.name, "c"), pathlib.Path(folder.name, "run")
+        for directory in (cls.run_folder, cls.c_drive / "Python311", cls.c_drive / "Windows" / "Temp"):
             directory.mkdir(parents=True)
-        cls.model = Model("HV1", lambda path: cls.c_drive.joinpath(*path.split("\\")[1:]), run)
+        cls.model = Model("HV1", lambda path: cls.c_drive.joinpath(*path.split("\\")[1:]), cls.run_folder)
         cls.addClassCleanup(cls.model.close)
-        cls.addClassCleanup(serve(cls.model, run / "wmi.sock").close)
+        cls.addClassCleanup(serve(cls.model, cls.run_folder / "wmi.sock").close)
         python = cls.c_drive / "Python311" / "python.exe"
         python.write_text(PYTHON_EXE.replace(SHIMS, str(WINDOWS_SHIMS)))
         python.chmod(0o755)
+
+    @classmethod
+    def python(cls, *arguments, **options):
+        """Start python.exe; all its streams are text, standard input and output are pipes."""
         packages = [pymi.fetch(PYMI).parent, ROOT, sysconfig.get_path("purelib")]
+        environment = {
+            "WINDOWS_C": str(cls.c_drive),
+            "WINDOWS_HOST_RUN": str(cls.run_folder),
+            "WINDOWS_SHIMS": str(WINDOWS_SHIMS),
+            "TEMP": r"C:\Windows\Temp",
+            "PYTHONPATH": os.pathsep.join(map(str, packages)),
+        }
+        return subprocess.Popen(
+            [cls.c_drive / "Python311" / "python.exe", *arguments],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, **options,
+        )  # fmt: skip
+
+
+class OnHyperVTest(HyperVHostTest):
+    """self.nova(code) runs code with a driver on the host and returns what it put into `said`."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.glance = cls.c_drive / "glance"
+        cls.glance.mkdir()
         cls.errors = cls.enterClassContext(tempfile.TemporaryFile("w+"))
-        cls.process = subprocess.Popen(
-            [python, "-m", "tests.contract.driver.driver_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=cls.errors,
-            text=True,
-            env={
-                "WINDOWS_C": str(cls.c_drive),
-                "WINDOWS_HOST_RUN": str(run),
-                "WINDOWS_SHIMS": str(WINDOWS_SHIMS),
-                "TEMP": r"C:\Windows\Temp",
-                "PYTHONPATH": os.pathsep.join(map(str, packages)),
-            },
-        )
+        cls.process = cls.python("-m", "tests.contract.driver.driver_process", stderr=cls.errors)
         cls.addClassCleanup(cls._end_process)
         cls._answer()
 

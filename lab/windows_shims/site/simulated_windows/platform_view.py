@@ -23,10 +23,11 @@ def install() -> None:
 
 
 def _give_view(module) -> None:
-    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import}
+    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": windows_import}
 
 
-def _import(name, globals=None, locals=None, fromlist=(), level=0):
+def windows_import(name, globals=None, locals=None, fromlist=(), level=0):
+    """``__import__`` for a package that sees Windows."""
     module = builtins.__import__(name, globals, locals, fromlist, level)
     if level == 0 and module is sys.modules.get("ctypes"):
         return _windows_ctypes()
@@ -48,6 +49,10 @@ class _View(types.ModuleType):
 
 
 _VIEWS = {sys: _View(sys, platform="win32"), os: _View(os, name="nt")}
+
+
+def seen_by_windows(module):
+    return _VIEWS.get(module, module)
 
 
 @functools.cache
