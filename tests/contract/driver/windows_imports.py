@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Imports modules in the lab's python.exe with Windows shown to every package, and says what comes of it.
 
-The shims show it to the few packages that are written for it (``platform_view.SEES_WINDOWS``). Here all see it, each
-dependency included, and what Windows does not have is missing: modules, and names of ``os``, ``signal``, ``socket`` …
-Python's own library goes on seeing its Linux: on Windows it is another one.
+The shims show it to the few packages that are written for it (``platform_view.SEES_WINDOWS``). Here all see
+it, each dependency included, and what Windows does not have is missing: modules, and names of ``os``,
+``signal``, ``socket`` … Python's own library goes on seeing its Linux: on Windows it is another one.
 
-Arguments are modules, or functions to call (``nova.objects:register_all``). It prints a JSON object: each of them, and
-null or how it failed.
+Arguments are modules, or functions to call (``nova.objects:register_all``). It prints a JSON object: each of
+them, and null or how it failed.
 """
 
 import builtins
 import ctypes
-import getpass  # noqa: F401  like the next two: it must have looked for what only Windows has before that is there
+import getpass  # noqa: F401  as the next two: it looks for what only Windows has, before that is there
 import importlib
 import json
 import mimetypes  # noqa: F401
@@ -31,19 +31,21 @@ from simulated_windows import import_hook, platform_view
 
 # "Availability: Unix" in the documentation of Python's library.
 MISSING_MODULES = {
-    "curses", "fcntl", "grp", "posix", "pty", "pwd", "readline", "resource", "spwd", "syslog", "termios", "tty",
+    "curses", "fcntl", "grp", "posix", "pty", "pwd", "readline", "resource", "spwd", "syslog", "termios",
+    "tty",
 }  # fmt: skip
 MISSING_NAMES = {
     os: """
-        EX_OK O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK O_SYNC WNOHANG chown chroot fchdir fchmod fchown fork forkpty
-        getegid geteuid getgid getgroups getloadavg getpgid getpgrp getpriority getsid getuid initgroups killpg lchown
-        mkfifo mknod nice openpty pathconf pipe2 posix_spawn pread pwrite register_at_fork sched_getaffinity sendfile
-        setegid seteuid setgid setgroups setpgid setpriority setsid setuid statvfs sync sysconf ttyname uname wait wait3
-        wait4 writev
+        EX_OK O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK O_SYNC WNOHANG chown chroot fchdir fchmod
+        fchown fork forkpty getegid geteuid getgid getgroups getloadavg getpgid getpgrp getpriority
+        getsid getuid initgroups killpg lchown mkfifo mknod nice openpty pathconf pipe2 posix_spawn
+        pread pwrite register_at_fork sched_getaffinity sendfile setegid seteuid setgid setgroups
+        setpgid setpriority setsid setuid statvfs sync sysconf ttyname uname wait wait3 wait4 writev
     """,
     signal: """
-        ITIMER_REAL SIGALRM SIGBUS SIGCHLD SIGCONT SIGHUP SIGKILL SIGPIPE SIGQUIT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGUSR1
-        SIGUSR2 SIGWINCH alarm pause pthread_kill pthread_sigmask setitimer siginterrupt sigwait
+        ITIMER_REAL SIGALRM SIGBUS SIGCHLD SIGCONT SIGHUP SIGKILL SIGPIPE SIGQUIT SIGSTOP SIGTSTP
+        SIGTTIN SIGTTOU SIGUSR1 SIGUSR2 SIGWINCH alarm pause pthread_kill pthread_sigmask setitimer
+        siginterrupt sigwait
     """,
     socket: "AF_NETLINK AF_PACKET AF_UNIX SCM_RIGHTS recv_fds send_fds",
     select: "EPOLLIN POLLIN epoll poll",
@@ -51,7 +53,7 @@ MISSING_NAMES = {
 }  # fmt: skip
 # Libraries call these when they are imported; what they come to is not told from here.
 ONLY_ON_WINDOWS = ("_winapi", "msvcrt", "nt", "winreg", "winsound")
-# psutil has another compiled module for Windows; platformdirs asks Windows for its folders when it is imported.
+# psutil has another compiled module for Windows; platformdirs asks Windows for folders when it is imported.
 SEES_LINUX = ("psutil", "platformdirs")
 
 
