@@ -2,11 +2,12 @@
 """Judge a run of Tempest: ``results.py EXPECTED DIRECTORY``.
 
 Reads DIRECTORY/results.subunit, writes DIRECTORY/results.json, a list of {id, status (success, fail, skip),
-seconds, details}, and prints what is wrong. EXPECTED is a file of test ids that must run and pass. Ends
-with 1 if a test failed or an expected one did not pass.
+start (ISO 8601 in UTC, or null), seconds, details}, and prints what is wrong. EXPECTED is a file of test ids
+that must run and pass. Ends with 1 if a test failed or an expected one did not pass.
 """
 
 import collections
+import datetime
 import json
 import sys
 from pathlib import Path
@@ -35,7 +36,14 @@ def result(test):
     # What is neither success nor skip (fail, inprogress because a worker died, uxsuccess) is a failure.
     status = STATUS.get(test["status"], "fail")
     seconds = round((ended - started).total_seconds(), 3) if started and ended else 0
-    return {"id": identifier(test["id"]), "status": status, "seconds": seconds, "details": details}
+    start = started.astimezone(datetime.UTC).isoformat() if started else None
+    return {
+        "id": identifier(test["id"]),
+        "status": status,
+        "start": start,
+        "seconds": seconds,
+        "details": details,
+    }
 
 
 def read(stream):

@@ -19,6 +19,8 @@ FACTS = {
     "success": False,
     "job": "hyperv-tempest",
     "pipeline": "check",
+    "project": "openstack/nova",
+    "branch": "stable/2026.2",
     "build": "0f" * 16,
     "zuul_url": "",
     "change": "openstack/nova 12,3",
@@ -72,6 +74,7 @@ class LogPageCase(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.logs = pathlib.Path(directory.name, "logs")
         self.site = pathlib.Path(directory.name, "site/build/one")
+        self.nightlies = pathlib.Path(directory.name, "site/nightly")
         self.logs.mkdir()
 
     def leave(self, name, content):
@@ -85,7 +88,7 @@ class LogPageCase(unittest.TestCase):
 
     def run_log_page(self, **facts):
         return subprocess.run(
-            [sys.executable, LOG_PAGE, self.logs, self.site],
+            [sys.executable, LOG_PAGE, self.logs, self.site, self.nightlies],
             input=json.dumps(FACTS | facts),
             text=True,
             capture_output=True,
@@ -94,7 +97,7 @@ class LogPageCase(unittest.TestCase):
         )
 
     def page(self, **facts):
-        page.make(str(self.logs), str(self.site), FACTS | facts)
+        page.make(str(self.logs), str(self.site), str(self.nightlies), FACTS | facts)
         return Text((self.site / "index.html").read_text())
 
 
@@ -219,6 +222,8 @@ class Cause(LogPageCase):
         self.leave("job-output.txt", "the console's end\n")
         shown = self.page()
         self.assertIn(f"last error hyperv/nova-compute.log {head}spawn failed Traceback", shown.text)
+        self.assertIn("(most recent call last): KeyError: disk", shown.text)
+        self.assertIn("view/hyperv/nova-compute.log.html#l2", shown.links)
         self.assertIn("No task failed; the console ends like this", shown.text)
         self.assertNotIn("an older one", shown.text)
 
@@ -257,6 +262,8 @@ class Cause(LogPageCase):
 
     def test_json_of_any_form(self):
         strange = [None, 1, "x", [], {}, {"a": None}]
+        times = [{"id": "a", "status": "fail", "start": "0001-01-01T00:00:00+14:00", "seconds": 1e300}]
+        self.leave("controller/tempest/results.json", times)
         strange_task = {"hosts": {"h": {"failed": True, "msg": 3, "results": 4}}, "task": 1, "role": []}
         strange_play = {"tasks": [strange_task], "play": {"duration": {"start": 1, "end": "yesterday"}}}
         whole = [{"plays": [strange_play, *strange], "stats": {"h": {"failures": 1}, "i": 2}}]
@@ -265,6 +272,143 @@ class Cause(LogPageCase):
                 self.site = self.site.with_name(str(id(value)))
                 self.leave("job-output.json", value)
                 self.page()
+
+
+SERVER, OTHER = "5b74a50f-9076-4085-95b4-28cd230e7b86", "654ca68c-f382-45ad-afa8-c931c0ecc469"
+
+
+def logged(second, rest):
+    return f"2026-11-23 06:02:{second:06.3f} {rest}\n"
+
+
+class AroundATest(LogPageCase):
+    """A test that ran from 06:02:10 to 06:02:15 and failed."""
+
+    def shown(self, compute="", events="", details=""):
+        self.leave("hyperv/nova-compute.log", compute)
+        self.leave("hyperv/events.log", events)
+        test = {"id": "a.bad", "status": "fail", "start": "2026-11-23T07:02:10+01:00", "seconds": 5}
+        self.leave("controller/tempest/results.json", [test | {"details": f"Traceback\n{details}"}])
+        return self.page()
+
+    def test_complaints_of_that_time(self):
+        shown = self.shown(
+            compute=logged(1, "4 ERROR nova [-] before")
+            + logged(12, "4 DEBUG nova [-] detail")
+            + logged(12, "4 INFO nova [-] fine")
+            + logged(13, "4 ERROR nova [req-1] disk is gone")
+            + logged(13, "4 ERROR nova [instance: 1] Traceback:")
+            + logged(14, "4 ERROR oslo.messaging._drivers.impl_rabbit [-] unreachable")
+            + logged(20, "4 ERROR nova [-] after"),
+            events=logged(9, "Error       System disk 7: The device has a bad block.")
+            + logged(10, "Information System x 1: fine"),
+        )
+        self.assertIn("around that time hyperv/nova-compute.log 2026-11-23 06:02:13.000 4 ERROR", shown.text)
+        self.assertIn("disk is gone Traceback:", shown.text)
+        self.assertIn("view/hyperv/nova-compute.log.html#l4", shown.links)
+        self.assertIn("disk 7: The device has a bad block.", shown.text)
+        for other in ("before", "detail", "fine", "unreachable", "after", "last error"):
+            self.assertNotIn(other, shown.text)
+
+    def test_lines_that_name_the_server_of_the_test_come_before_others(self):
+        shown = self.shown(
+            compute=logged(11, f"4 ERROR nova [instance: {OTHER}] of another test")
+            + logged(12, f"4 ERROR nova [instance: {SERVER.upper()}] of this test"),
+            details=f"Server {SERVER} failed to build",
+        )
+        self.assertIn("of this test", shown.text)
+        self.assertNotIn("of another test", shown.text)
+
+    def test_without_complaints_what_happened_and_the_last_error(self):
+        shown = self.shown(
+            compute=logged(1, "4 ERROR nova [-] much earlier") + logged(12, "4 INFO nova [-] what happened")
+        )
+        self.assertIn("last error hyperv/nova-compute.log 2026-11-23 06:02:01.000 4 ERROR nova", shown.text)
+        self.assertIn("what happened", shown.text)
+
+    def test_long_traceback_is_shown_by_its_start_and_its_end(self):
+        lines = "".join(logged(12, f"4 ERROR nova [-] line {number}") for number in range(50))
+        shown = self.shown(compute=lines)
+        self.assertIn("line 0 … line 45", shown.text)
+        self.assertIn("line 49", shown.text)
+
+    def test_tests_page(self):
+        shown = self.shown(details="<b>all</b> of it")
+        self.assertIn("testr_results.html", shown.links)
+        tests = Text((self.site / "testr_results.html").read_text())
+        self.assertIn("a.bad Traceback <b>all</b> of it fail 06:02:10 5.0 s", tests.text)
+        self.assertNotIn("b", tests.tags)
+
+
+class Nightly(LogPageCase):
+    def run_build(self, name, tests, **facts):
+        """Publish a build with these tests; return its page."""
+        self.site = self.site.with_name(name)
+        results = [{"id": test, "status": status} for test, status in tests.items()]
+        self.leave("controller/tempest/results.json", results)
+        return self.page(build=name, **facts)
+
+    def test_there_is_none_yet(self):
+        self.assertIn("Without the change: no nightly has", self.run_build("one", {"a": "fail"}).text)
+
+    def test_what_the_last_one_says_of_the_test(self):
+        self.run_build("old", {"a": "fail", "b": "success"}, pipeline="periodic")
+        self.run_build("new", {"a": "success", "b": "fail", "c": "skip"}, pipeline="periodic")
+        for test, words in {
+            "a": "passed in the nightly of",
+            "b": "failed too in the nightly of",
+            "c": "was skipped in the nightly of",
+            "d": "is not in the selection of the nightly of",
+        }.items():
+            with self.subTest(test=test):
+                shown = self.run_build(f"of-{test}", {test: "fail"})
+                self.assertIn(f"Without the change: {words}", shown.text)
+                self.assertIn("../new/index.html", shown.links)
+
+    def test_a_nightly_is_compared_with_the_one_before(self):
+        self.run_build("old", {"a": "success"}, pipeline="periodic")
+        shown = self.run_build("new", {"a": "fail"}, pipeline="periodic")
+        self.assertIn("passed in the nightly", shown.text)
+        self.assertIn("../old/index.html", shown.links)
+
+    def test_what_is_no_nightly_with_results_leaves_the_last_one(self):
+        self.run_build("nightly", {"a": "success"}, pipeline="periodic")
+        self.run_build("retried", {"a": "fail"}, pipeline="periodic", retry=True)
+        self.run_build("empty", {}, pipeline="periodic")
+        self.run_build("check", {"a": "fail"})
+        self.run_build("other-branch", {"a": "fail"}, pipeline="periodic", branch="master")
+        self.run_build("other-project", {"a": "fail"}, pipeline="periodic", project="hyperv-ci")
+        self.assertIn("passed in the", self.run_build("one", {"a": "fail"}).text)
+
+    def test_nightly_of_the_same_job_comes_first(self):
+        self.run_build("long", {"a": "fail", "b": "fail"}, pipeline="periodic", job="long")
+        self.run_build("same", {"a": "success"}, pipeline="periodic")
+        self.assertIn("passed in the", self.run_build("one", {"a": "fail"}).text)
+        self.assertIn("failed too in the", self.run_build("two", {"b": "fail"}).text)
+
+    def test_names_stay_below_the_site(self):
+        self.run_build("nightly", {"a": "success"}, pipeline="periodic", branch="../../..", job="../x")
+        (kept,) = (path for path in self.nightlies.rglob("*") if path.is_file())
+        self.assertEqual(3, len(kept.relative_to(self.nightlies).parts))
+
+
+class Host(LogPageCase):
+    def test_what_came_and_went_since_the_run_began(self):
+        self.leave("hyperv/inventory-before.txt", "host A\nmachine old\n")
+        self.leave("hyperv/inventory-after.txt", "host A\nmachine <i>new</i>\n")
+        shown = self.page()
+        self.assertIn("- machine old + machine <i>new</i>", shown.text)
+        self.assertNotIn("host A", shown.text)
+        self.assertNotIn("i", shown.tags)
+
+    def test_nothing(self):
+        for name in ("before", "after"):
+            self.leave(f"hyperv/inventory-{name}.txt", "host A\n")
+        self.assertIn("Nothing: it has what it had before.", self.page().text)
+
+    def test_unknown_is_not_nothing(self):
+        self.leave("hyperv/inventory-before.txt", "host A\n")
+        self.assertNotIn("What the run left", self.page().text)
 
 
 class Hostile(LogPageCase):
@@ -283,13 +427,21 @@ class Hostile(LogPageCase):
         self.leave(
             "controller/tempest/results.json",
             [
-                {"id": self.SCRIPT, "status": "fail", "seconds": 1, "details": self.SCRIPT},
+                {
+                    "id": self.SCRIPT,
+                    "status": "fail",
+                    "seconds": 1,
+                    "details": self.SCRIPT,
+                    "start": "2026-11-23T06:02:10",
+                },
             ],
         )
         self.leave("evil.html", self.SCRIPT)
         self.leave("script.svg", self.SCRIPT)
+        for name in ("inventory-before.txt", "inventory-after.txt", "nova-compute.log", "events.log"):
+            self.leave(f"hyperv/{name}", logged(12, f"4 ERROR nova [-] {self.SCRIPT} {name}"))
         self.page()
-        for name in ("index.html", "view/evil.html.html", "view/job-output.json.html"):
+        for name in ("index.html", "testr_results.html", "view/evil.html.html", "view/job-output.json.html"):
             with self.subTest(name=name):
                 shown = Text((self.site / name).read_text())
                 self.assertNotIn("script", shown.tags)

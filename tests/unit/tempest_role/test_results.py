@@ -49,10 +49,11 @@ class TestResults(unittest.TestCase):
         ended, results = self.judge(["a"], a=("success", ""), b=("skip", "no cinder"))
         self.assertEqual(0, ended.returncode, ended.stdout)
         self.assertEqual("1 passed, 0 failed, 1 skipped", ended.stdout.strip())
+        begun = "2026-11-23T00:00:00+00:00"
         self.assertEqual(
             [
-                {"id": "tempest.a", "status": "success", "seconds": 2.0, "details": ""},
-                {"id": "tempest.b", "status": "skip", "seconds": 2.0, "details": "no cinder"},
+                {"id": "tempest.a", "status": "success", "start": begun, "seconds": 2.0, "details": ""},
+                {"id": "tempest.b", "status": "skip", "start": begun, "seconds": 2.0, "details": "no cinder"},
             ],
             results,
         )

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python log_page SOURCE DESTINATION < FACTS: publish the logs in SOURCE as pages in DESTINATION.
+"""python log_page SOURCE DESTINATION NIGHTLIES < FACTS: publish the logs in SOURCE as pages in DESTINATION.
 
-FACTS is a JSON object:
+NIGHTLIES is the directory that this program keeps the nightlies' results in. FACTS is a JSON object:
 
 =================== =====================================================================================
 ``success``         whether the build succeeded
 ``job``             its job
 ``pipeline``        and pipeline
+``project``         Zuul's name of the project that it was run for
+``branch``          and branch, or ""
 ``build``           Zuul's uuid
 ``zuul_url``        Zuul's own page of the build, or ""
 ``change``          what was tested, as "openstack/nova 12,3"
@@ -32,6 +34,8 @@ FACTS = {
     "success": bool,
     "job": str,
     "pipeline": str,
+    "project": str,
+    "branch": str,
     "build": str,
     "zuul_url": str,
     "change": str,
@@ -44,7 +48,7 @@ FACTS = {
 
 def main(arguments, facts):
     """Publish, and return the exit code."""
-    if len(arguments) != 2:
+    if len(arguments) != 3:
         print(__doc__.splitlines()[0], file=sys.stderr)
         return 2
     for name, kind in FACTS.items():

@@ -1,32 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a reader wants to know first: why a build failed, in the words of what failed.
 
-First a failing test, with the end of its traceback; else the task that ended the run, with the end of its
-output; else the end of the console. Then, where nova-compute logged one, its last error: behind a failing
-test it is the reason more often than not, and has to be on the first screen. Then what else failed.
+First a failing test, with the end of its traceback, and what nova-compute and Windows logged around its time;
+else the task that ended the run, with the end of its output; else the end of the console. Where nothing
+around the test alarms, nova-compute's last error: behind a failure it is the reason more often than not, and
+has to be on the first screen. Then what else failed.
 """
 
 import dataclasses
-import os
-import re
 
+from . import nightly, surroundings, tempest
 from . import playbooks as playbooks_module
-from . import tempest
 from .folder import Unreadable
 
 COMPUTE_LOG = ("hyperv", "nova-compute.log")
 COMPUTE_STDERR = ("hyperv", "nova-compute-stderr.log")
+EVENT_LOG = ("hyperv", "events.log")
 CONSOLE = ("job-output.txt",)
-TAIL = 4_000_000
-# oslo.log's line: time, process, level. A traceback repeats that start on each of its lines.
-# Attempts to reach a RabbitMQ that comes up beside it are errors to oslo.messaging, and no cause of anything.
-ERROR_LINE = re.compile(r"^(?P<time>\S+ \S+) \d+ (ERROR|CRITICAL) (?!oslo\.messaging\._drivers)")
+TAIL = 32_000_000
 
 # What Ansible says when it has nothing to say.
 EMPTY_MESSAGES = ("non-zero return code", "All items completed", "One or more items failed", "MODULE FAILURE")
 
-# Lines that fit on the first screen: for what failed first, and for each further thing.
-FIRST, FURTHER = 14, 7
+# Lines that fit on the first screen: for what failed first, for each further thing, for what Windows logged.
+FIRST, FURTHER, EVENTS = 14, 7, 4
 MOST_SHOWN = 4
 
 
@@ -37,11 +34,15 @@ class Evidence:
     :ivar title: one line
     :ivar text: the end of its own words
     :ivar source: path of the file it is from
+    :ivar line: number of the line in it where this begins, or None
+    :ivar verdict: nightly.Verdict on a failed test
     """
 
     title: str
     text: str
     source: tuple[str, ...]
+    line: int | None = None
+    verdict: nightly.Verdict | None = None
 
 
 @dataclasses.dataclass
@@ -62,11 +63,12 @@ class Build:
     unreadable: list[str]
 
 
-def read(folder, success):
+def read(folder, success, nightlies=()):
     """Return the Build.
 
     :param folder: Folder of its logs
     :param success: whether Zuul calls it one
+    :param nightlies: see nightly.read
     """
     unreadable = []
     found, tests = playbooks_module.Playbooks([], []), None
@@ -80,10 +82,11 @@ def read(folder, success):
         unreadable.append(str(error))
     if success:
         return Build(_summary(tests), [], found.phases, tests, unreadable)
-    evidence = _failed_tests(tests or []) or _failed_tasks(found.failures) or _console(folder)
+    failed = [test for test in tests or [] if test.status == "fail"]
+    evidence = _failed_tests(failed, nightlies) or _failed_tasks(found.failures) or _console(folder)
     headline = evidence[0].title if evidence else "The build left nothing that says why it failed."
-    evidence = evidence[:1] + _compute_error(folder) + evidence[1:]
-    return Build(headline, evidence, found.phases, tests, unreadable)
+    logged = _around(folder, failed[0]) if failed else _compute_error(folder)
+    return Build(headline, evidence[:1] + logged + evidence[1:], found.phases, tests, unreadable)
 
 
 def _summary(tests):
@@ -93,10 +96,14 @@ def _summary(tests):
     return f"{counts['success']} tests passed, {counts['skip']} were skipped, {counts['fail']} failed."
 
 
-def _failed_tests(tests):
-    failed = [test for test in tests if test.status == "fail"]
+def _failed_tests(failed, nightlies):
     evidence = [
-        Evidence(f"Test failed: {test.id}", end(test.details, FURTHER if index else FIRST), tempest.PATH)
+        Evidence(
+            f"Test failed: {test.id}",
+            end(test.details, FURTHER if index else FIRST),
+            tempest.PATH,
+            verdict=nightly.verdict(nightlies, test.id),
+        )
         for index, test in enumerate(failed[:MOST_SHOWN])
     ]
     if len(failed) > MOST_SHOWN:
@@ -130,13 +137,33 @@ def _console(folder):
     return [Evidence(title, end(text, FIRST), CONSOLE)]
 
 
+def _around(folder, test):
+    """Return what the Windows node's logs say around a test."""
+    compute = surroundings.around(_tail_if_any(folder, COMPUTE_LOG), test)
+    events = surroundings.around(_tail_if_any(folder, EVENT_LOG), test)
+    evidence = [
+        Evidence(title, surroundings.shown(lines, most), path, lines[0].number)
+        for title, lines, most, path in (
+            ("nova-compute around that time", compute, FURTHER, COMPUTE_LOG),
+            ("Windows event log around that time", events, EVENTS, EVENT_LOG),
+        )
+        if lines
+    ]
+    if not any(line.alarming for line in compute):
+        evidence = _compute_error(folder) + evidence
+    return evidence
+
+
 def _compute_error(folder):
     log = _tail_if_any(folder, COMPUTE_LOG)
-    # What it says before it has a log is of interest only where it never came to have one.
-    path, text = (
-        (COMPUTE_LOG, last_error(log)) if log else (COMPUTE_STDERR, _tail_if_any(folder, COMPUTE_STDERR))
-    )
-    return [Evidence("nova-compute's last error", end(text, FURTHER), path)] if text.strip() else []
+    if log:
+        lines = surroundings.last_error(log)
+        text, line = surroundings.shown(lines, FURTHER), lines[0].number if lines else None
+        path = COMPUTE_LOG
+    else:
+        # What it says before it has a log is of interest only where it never came to have one.
+        path, line, text = COMPUTE_STDERR, None, end(_tail_if_any(folder, COMPUTE_STDERR), FURTHER)
+    return [Evidence("nova-compute's last error", text, path, line)] if text.strip() else []
 
 
 def _tail_if_any(folder, path):
@@ -144,19 +171,6 @@ def _tail_if_any(folder, path):
         return folder.tail(*path, most=TAIL)
     except Unreadable:
         return ""
-
-
-def last_error(text):
-    """Return the last error of an oslo.log file: the lines of that level and moment, or ''."""
-    lines = text.splitlines()
-    last = next((line for line in reversed(lines) if ERROR_LINE.match(line)), None)
-    if last is None:
-        return ""
-    moment = ERROR_LINE.match(last)["time"]
-    first, *rest = (line for line in lines if (match := ERROR_LINE.match(line)) and match["time"] == moment)
-    # Time, module and request again on each line of a traceback leave no room for the traceback.
-    prefix = os.path.commonprefix([first, *rest]).rpartition("] ")
-    return "\n".join([first, *(line[len(prefix[0] + prefix[1]) :] for line in rest)])
 
 
 def end(text, most):

@@ -6,8 +6,11 @@ import os
 
 import jinja2
 
-from . import cause, publish
+from . import cause, host, nightly, publish
 from .folder import Folder
+
+# The name that reviewers of OpenStack know.
+TESTS = "testr_results.html"
 
 
 def environment():
@@ -26,11 +29,12 @@ def environment():
     return result
 
 
-def make(source, destination, facts):
+def make(source, destination, nightlies, facts):
     """Publish a build.
 
     :param source: directory of its logs
     :param destination: directory to make; it must not exist, so that nothing published is ever written over
+    :param nightlies: directory of what nightlies found, see nightly
     :param facts: what Zuul says of the build, see __main__
     :returns: the cause.Build that is on the page
     :raises FileExistsError: destination exists
@@ -39,21 +43,26 @@ def make(source, destination, facts):
     os.makedirs(os.path.dirname(destination), exist_ok=True)
     os.mkdir(destination)
     folder = Folder(source)
-    build = cause.read(folder, facts["success"])
+    build = cause.read(folder, facts["success"], nightly.read(nightlies, facts))
     files, too_many = publish.publish(folder, destination, templates.get_template("file.html"))
     with open(os.path.join(destination, publish.MANIFEST), "x", encoding="utf-8") as file:
         file.write(publish.manifest(files))
-    page = templates.get_template("build.html").render(
-        facts=facts,
-        build=build,
-        files=files,
-        too_many=too_many,
-        phases=waterfall(build.phases),
-        views={item.entry.path: item.view for item in files},
-        made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S"),
-    )
-    with open(os.path.join(destination, "index.html"), "xb") as file:
-        file.write(page.encode("utf-8", "backslashreplace"))
+    pages = {"index.html": "build.html"} | ({TESTS: "tests.html"} if build.tests else {})
+    for name, template in pages.items():
+        page = templates.get_template(template).render(
+            facts=facts,
+            build=build,
+            files=files,
+            too_many=too_many,
+            phases=waterfall(build.phases),
+            views={item.entry.path: item.view for item in files},
+            host=host.difference(folder),
+            tests_page=TESTS,
+            made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        )
+        with open(os.path.join(destination, name), "xb") as file:
+            file.write(page.encode("utf-8", "backslashreplace"))
+    nightly.record(nightlies, facts, build.tests)
     return build
 
 

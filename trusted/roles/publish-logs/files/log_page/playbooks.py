@@ -153,6 +153,7 @@ def string(value, key):
 def moment(value, key):
     try:
         time = datetime.datetime.fromisoformat(string(value, key).replace("Z", "+00:00"))
-    except ValueError:
+        return time.astimezone(datetime.UTC) if time.tzinfo else time.replace(tzinfo=datetime.UTC)
+    # A time in the first or last hours of what a datetime holds overflows in another zone.
+    except (ValueError, OverflowError):
         return None
-    return time if time.tzinfo else time.replace(tzinfo=datetime.UTC)

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tempest's results, as the job keeps them: controller/tempest/results.json.
 
-A list of tests, each with ``id``, ``status`` (success, fail, skip), ``seconds`` and ``details`` (a
-traceback, or why it was skipped).
+A list of tests, each with ``id``, ``status`` (success, fail, skip), ``start`` (ISO 8601), ``seconds`` and
+``details`` (a traceback, or why it was skipped).
 """
 
 import dataclasses
+import datetime
 import json
 
 from .folder import Unreadable
-from .playbooks import items, string
+from .playbooks import items, moment, string
 
 PATH = ("controller", "tempest", "results.json")
 MOST = 32_000_000
@@ -21,12 +22,14 @@ class Test:
     """One test.
 
     :ivar status: fail, skip or success
+    :ivar start: datetime in UTC, or None
     :ivar seconds: how long it ran
     :ivar details: a traceback, or the reason of a skip
     """
 
     id: str
     status: str
+    start: datetime.datetime | None
     seconds: float
     details: str
 
@@ -54,5 +57,6 @@ def _test(test):
         known = ", ".join(STATUSES)
         raise Unreadable(f"{'/'.join(PATH)}: {string(test, 'id')!r} is {status!r}, expected one of {known}")
     seconds = test.get("seconds")
-    seconds = float(seconds) if isinstance(seconds, int | float) else 0.0
-    return Test(string(test, "id"), status, seconds, string(test, "details"))
+    # More than a day is no time of a test's, and may be more than a datetime holds.
+    seconds = float(seconds) if isinstance(seconds, int | float) and 0 <= seconds < 86_400 else 0.0
+    return Test(string(test, "id"), status, moment(test, "start"), seconds, string(test, "details"))
