@@ -3,7 +3,8 @@ r"""One simulated Windows Hyper-V host: a process that owns its state and ends w
 
 ``python -m lab.windows_host --root DIR --address A --port 5986 --name NAME --image IMAGEDIR --tls DIR``
 
-DIR keeps the host (C/, registry.json, events.jsonl, logs/, run/) and, once it answers, the file ``ready``.
+DIR keeps the host (C/, registry.json, accounts.json, events.jsonl, logs/, run/) and, once it answers, the
+file ``ready`` with the URLs of its listeners, HTTPS last.
 The image's C/ shows in C:\ read-only. ``--tls`` holds server.pem, server.key and, in authorized/, the client
 certificates that log on the user of their UPN. SIGTERM ends the host.
 """
@@ -33,6 +34,9 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--root", type=Path, required=True, help="folder of the host")
     parser.add_argument("--address", required=True, help="address to answer at")
     parser.add_argument("--port", type=int, default=5986, help="port of WinRM over HTTPS; 0 takes a free one")
+    parser.add_argument(
+        "--http-port", type=int, default=5985, help="port of WinRM over HTTP; 0 takes a free one"
+    )
     parser.add_argument("--name", required=True, help="the host's name")
     parser.add_argument("--image", type=Path, help=r"folder whose C/ shows in C:\ read-only")
     parser.add_argument(
@@ -61,10 +65,10 @@ def run(options: argparse.Namespace, stop: threading.Event) -> None:
         model = Model(host.computer_name, host.filesystem.local, host.run_folder)
         wmi = wmi_server.serve(model, host.run_folder / "wmi.sock")
         host.boot(model, context)
-        winrm = winrm_server.Server(host, options.address, options.port, context)
+        winrm = winrm_server.Server(host, options.address, options.port, context, options.http_port)
         winrm.start()
         new = ready.with_suffix(".new")
-        new.write_text(f"{winrm.address}:{winrm.port}\n")
+        new.write_text(f"http://{winrm.address}:{winrm.http_port}\nhttps://{winrm.address}:{winrm.port}\n")
         new.rename(ready)
         logging.info("%s answers at %s:%d", host.name, winrm.address, winrm.port)
         stop.wait()
@@ -79,7 +83,7 @@ def run(options: argparse.Namespace, stop: threading.Event) -> None:
 def _authorize(host: WindowsHost, folder: Path) -> None:
     for path in sorted(folder.glob("*.pem")):
         try:
-            host.certificates.add(path.read_text())
+            host.authorize(path.read_text())
         except ValueError as error:
             raise HostError(f"{path}: {error}") from error
 

@@ -89,14 +89,13 @@ class ClientCertificates:
             self._save()
         return known is not None
 
-    def users(self) -> list[str]:
-        """Return every user that a certificate logs on."""
-        with self._lock:
-            return [entry["user"] for entry in self._mapped.values()]
-
     def user_of(self, der: bytes) -> str | None:
+        return self.user(thumbprint(der))
+
+    def user(self, number: str) -> str | None:
+        """Return the user that the certificate of this thumbprint logs on, or None."""
         with self._lock:
-            entry = self._mapped.get(thumbprint(der))
+            entry = self._mapped.get(number)
         return entry["user"] if entry else None
 
     def _save(self) -> None:

@@ -10,6 +10,7 @@ from lab.windows_sandbox.registry import Registry
 
 SYSTEM = "SYSTEM"
 _SYSTEM_NAMES = ("system", "localsystem", r"nt authority\system")
+_BUILT_IN = {"administrator": 500, "guest": 501}
 
 
 def is_system(user: str) -> bool:
@@ -22,7 +23,8 @@ def sid(user: str) -> str:
     """
     if is_system(user):
         return "S-1-5-18"
-    return f"S-1-5-21-1004336348-1177238915-682003330-{1000 + zlib.crc32(user.lower().encode()) % 100_000}"
+    number = _BUILT_IN.get(user.lower(), 1000 + zlib.crc32(user.lower().encode()) % 100_000)
+    return f"S-1-5-21-1004336348-1177238915-682003330-{number}"
 
 
 def profile(user: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.windows_sandbox import command_prompt
+from lab.windows_sandbox.accounts import ADMINISTRATORS, REMOTE_MANAGEMENT, Accounts
 from lab.windows_sandbox.ansible import payload
 from lab.windows_sandbox.ansible.powershell import PowerShell
 from lab.windows_sandbox.certificates import ClientCertificates
@@ -71,6 +72,8 @@ class WindowsHost:
             self.run_folder / "services.sock",
             root / "logs",
         )
+        self.accounts = Accounts(root, self.computer_name)
+        self.password_file = self.accounts.password_file
         self.certificates = ClientCertificates(root / "client-certificates.json")
         self.model: Model | None = None
 
@@ -83,6 +86,12 @@ class WindowsHost:
         # The event that the log begins with after a boot (documented: provider EventLog).
         self.event_log.write("System", "EventLog", 6005, "Information", "The Event log service was started.")
         threading.Thread(target=self.services.start_automatic, name="boot", daemon=True).start()
+
+    def authorize(self, certificate: str, user: str | None = None) -> None:
+        """Have a client certificate (PEM) log on an administrator: `user`, or the one of its UPN; ValueError
+        if Windows could not map it."""
+        number = self.certificates.add(certificate, user)
+        self.accounts.ensure_administrator(self.certificates.user(number))
 
     def close(self) -> None:
         """End every process."""
@@ -120,10 +129,15 @@ class WindowsHost:
     def user_of_certificate(self, der: bytes) -> str | None:
         return self.certificates.user_of(der)
 
-    def password_is_valid(self, user: str, password: str) -> bool:
-        """No account of this host has a password that it could be logged on with over the network."""
-        LOG.warning("logon of %s with a password refused: this host knows client certificates only", user)
-        return False
+    def user_of_password(self, name: str, password: str) -> str | None:
+        return self.accounts.user_of_password(name, password)
+
+    def user_named(self, name: str) -> str | None:
+        user = self.accounts.user(name)
+        return user.name if user else None
+
+    def may_manage(self, user: str) -> bool:
+        return bool({ADMINISTRATORS, REMOTE_MANAGEMENT} & set(self.accounts.groups_of(user)))
 
     def wmi(self, namespace: str) -> Any:
         """Return a WMI namespace of the Hyper-V model."""

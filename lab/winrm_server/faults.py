@@ -82,6 +82,7 @@ WMI_PROVIDER_NOT_CAPABLE = Kind(
 QUOTA_MAX_SHELLS = Kind(0x803381A5, "s:Receiver", "w:QuotaLimit", f"{_CANNOT}. Too many shells.")
 QUOTA_MAX_OPERATIONS = Kind(0x803381A6, "s:Receiver", "w:QuotaLimit", f"{_CANNOT}. Too many operations.")
 NOT_IMPLEMENTED = Kind(0x80004001, "s:Receiver", "w:InternalError", "Not implemented.")
+ACCESS_DENIED = Kind(0x5, "s:Sender", "w:AccessDenied", "Access is denied.")
 ABORTED = Kind(
     0x3E3,
     "s:Receiver",

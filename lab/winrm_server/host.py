@@ -6,6 +6,7 @@ anything here.
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Protocol
 
 
@@ -62,9 +63,13 @@ class Namespace(Protocol):
 
 
 class Host(Protocol):
-    """One Windows host."""
+    """One Windows host.
+
+    `password_file` holds a line of smbpasswd(5) for each spelling of a user who may log on by NTLM.
+    """
 
     name: str
+    password_file: Path
 
     def open_process(
         self,
@@ -80,8 +85,14 @@ class Host(Protocol):
     def user_of_certificate(self, der: bytes) -> str | None:
         """Return the user that a client certificate is mapped to, or None."""
 
-    def password_is_valid(self, user: str, password: str) -> bool:
-        """Say whether this is the user's password."""
+    def user_of_password(self, name: str, password: str) -> str | None:
+        """Return the user that NAME, HOST\\NAME or .\\NAME and this password log on, or None."""
+
+    def user_named(self, name: str) -> str | None:
+        """Return the user that a name means in any of these spellings, or None."""
+
+    def may_manage(self, user: str) -> bool:
+        """Say whether WinRM lets this user in: administrators and remote management users."""
 
     def wmi(self, namespace: str) -> Namespace:
         """Return a namespace such as 'root/virtualization/v2'; CimError when there is none."""

@@ -87,7 +87,9 @@ def read(message: bytes) -> Request:
         message_id=_required(header, ADDRESSING, "MessageID"),
         selectors=_named(header, "Selector"),
         options=_named(header, "Option"),
-        operation_timeout=_seconds(header.findtext(f"{{{WSMAN}}}OperationTimeout")),
+        operation_timeout=seconds(
+            "OperationTimeout", header.findtext(f"{{{WSMAN}}}OperationTimeout"), DEFAULT_OPERATION_TIMEOUT
+        ),
         max_envelope_size=min(int(size), MAX_ENVELOPE_SIZE) if size and size.isdigit() else MAX_ENVELOPE_SIZE,
         body=body,
     )
@@ -109,15 +111,13 @@ def _named(header: ElementTree.Element, tag: str) -> dict[str, str]:
     return values
 
 
-def _seconds(duration: str | None) -> float:
+def seconds(name: str, duration: str | None, default: float) -> float:
     """Return an xs:duration's seconds (without years and months, whose length differs)."""
     if duration is None:
-        return DEFAULT_OPERATION_TIMEOUT
+        return default
     match = _DURATION.fullmatch(duration.strip())
     if not match or not any(match.groups()):
-        raise Fault(
-            faults.INVALID_HEADER, f"OperationTimeout is {duration!r}; expected a duration such as PT20S."
-        )
+        raise Fault(faults.INVALID_HEADER, f"{name} is {duration!r}; expected a duration such as PT20S.")
     days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 

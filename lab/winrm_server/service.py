@@ -39,6 +39,8 @@ class Service:
         self._shells.close()
 
     def _serve(self, request: protocol.Request, user: str) -> str:
+        if not self._host.may_manage(user):
+            raise Fault(faults.ACCESS_DENIED)
         if request.resource_uri == shells.RESOURCE_URI:
             return self._shells.answer(request, user)
         if request.resource_uri.startswith(cim_xml.WMI):

@@ -4,13 +4,14 @@
 import base64
 import binascii
 import threading
+import time
 import uuid
 from dataclasses import dataclass, field
 
 from lab.winrm_server import faults
 from lab.winrm_server.faults import Fault
 from lab.winrm_server.host import CommandRefused, Host, Process
-from lab.winrm_server.protocol import ANONYMOUS, SHELL, TRANSFER, Request, element, text
+from lab.winrm_server.protocol import ANONYMOUS, SHELL, TRANSFER, Request, element, seconds, text
 
 RESOURCE_URI = SHELL + "/cmd"
 TERMINATE = SHELL + "/signal/terminate"
@@ -19,10 +20,13 @@ CTRL_C = SHELL + "/signal/ctrl_c"
 # winrm/config/winrs as Windows Server 2022 ships it.
 MAX_SHELLS_PER_USER = 30
 MAX_PROCESSES_PER_SHELL = 25
-IDLE_TIMEOUT = "PT7200.000S"
+IDLE_TIMEOUT = 7200.0
 
 # cmd.exe's limit (KB 830473); WinRS runs a command through cmd unless it is told to skip it.
 MAX_COMMAND_LINE = 8191
+
+# Seconds between two looks at which shells are idle.
+_REAP_INTERVAL = 0.5
 
 # A Receive's answer has to fit the client's envelope, in base64 and with the headers around it.
 _ENVELOPE_OVERHEAD = 8192
@@ -51,7 +55,14 @@ class _Shell:
     owner: str
     working_directory: str | None
     environment: dict[str, str]
+    idle_timeout: float
+    used: float = field(default_factory=time.monotonic)
     commands: dict[str, _Command] = field(default_factory=dict)
+
+    def is_idle(self) -> bool:
+        """Say whether nothing was asked of it for longer than it lives; a Receive that waits asks."""
+        receiving = any(command.reading.locked() for command in self.commands.values())
+        return not receiving and time.monotonic() - self.used > self.idle_timeout
 
 
 class Shells:
@@ -62,6 +73,7 @@ class Shells:
         self._host = host
         self._shells: dict[str, _Shell] = {}
         self._lock = threading.Lock()
+        self._closed = threading.Event()
         self._operations = {
             TRANSFER + "/Create": self._create,
             TRANSFER + "/Delete": self._delete,
@@ -70,6 +82,7 @@ class Shells:
             SHELL + "/Receive": self._receive,
             SHELL + "/Signal": self._signal,
         }
+        threading.Thread(target=self._reap, name="shell-reaper", daemon=True).start()
 
     def answer(self, request: Request, user: str) -> str:
         """Serve a request for RESOURCE_URI."""
@@ -80,10 +93,20 @@ class Shells:
 
     def close(self) -> None:
         """End every command and forget every shell, as a stop of the service does."""
+        self._closed.set()
         with self._lock:
             shells, self._shells = list(self._shells.values()), {}
         for shell in shells:
             _terminate(list(shell.commands.values()))
+
+    def _reap(self) -> None:
+        """End idle shells with all that runs in them (documented: IdleTimeout of winrm/config/winrs)."""
+        while not self._closed.wait(_REAP_INTERVAL):
+            with self._lock:
+                idle = [shell_id for shell_id, shell in self._shells.items() if shell.is_idle()]
+                shells = [self._shells.pop(shell_id) for shell_id in idle]
+            for shell in shells:
+                _terminate(list(shell.commands.values()))
 
     def _create(self, request: Request, user: str) -> str:
         body = request.child(f"{{{SHELL}}}Shell")
@@ -94,6 +117,9 @@ class Shells:
                 variable.get("Name", ""): variable.text or ""
                 for variable in body.iter(f"{{{SHELL}}}Variable")
             },
+            idle_timeout=min(
+                seconds("IdleTimeOut", body.findtext(f"{{{SHELL}}}IdleTimeOut"), IDLE_TIMEOUT), IDLE_TIMEOUT
+            ),
         )
         shell_id = str(uuid.uuid4()).upper()
         with self._lock:
@@ -114,7 +140,7 @@ class Shells:
                     text("rsp:ShellId", shell_id),
                     text("rsp:ResourceUri", RESOURCE_URI),
                     text("rsp:Owner", user),
-                    text("rsp:IdleTimeOut", IDLE_TIMEOUT),
+                    text("rsp:IdleTimeOut", f"PT{shell.idle_timeout:.3f}S"),
                     text("rsp:InputStreams", "stdin"),
                     text("rsp:OutputStreams", "stdout stderr"),
                 ]
@@ -198,6 +224,7 @@ class Shells:
                 command.pending["stderr"] += stderr
             if command.terminated:
                 raise Fault(faults.ABORTED)
+            self._shell(request, user)
             streams = command.take((request.max_envelope_size - _ENVELOPE_OVERHEAD) // 4 * 3)
             done = command.exit_code is not None and not any(command.pending.values())
         if not done and not any(streams.values()):
@@ -236,6 +263,8 @@ class Shells:
         shell_id = request.selectors.get("ShellId", "")
         with self._lock:
             shell = self._shells.get(shell_id)
+            if shell:
+                shell.used = time.monotonic()
         if shell is None or shell.owner != user:
             raise Fault(
                 faults.INVALID_SELECTORS,

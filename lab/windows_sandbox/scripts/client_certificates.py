@@ -22,8 +22,8 @@ def map_certificate(
     subject = upn(der)
     if subject != f"{username}@localhost":
         raise ScriptFailed(f"the certificate is for '{subject or ''}', not for '{username}@localhost'")
-    if username.lower() in (user.lower() for user in session.host.certificates.users()):
+    if session.host.accounts.user(username):
         raise ScriptFailed(f"User {username} already exists.")
-    session.host.certificates.add(ssl.DER_cert_to_PEM_cert(der), username)
+    session.host.authorize(ssl.DER_cert_to_PEM_cert(der), username)
     ansible.result = {"user": username, "subject": subject, "thumbprint": thumbprint(der)}
     return []

@@ -101,6 +101,8 @@ class WindowsNodeCase(unittest.TestCase):
                 ADDRESS,
                 "--port",
                 "0",
+                "--http-port",
+                "0",
                 "--name",
                 "SIM-WIN-CI",
                 "--image",

@@ -81,6 +81,8 @@ class StartedHost:
             ADDRESS,
             "--port",
             "0",
+            "--http-port",
+            "0",
         ]
         command += ["--name", "hyperv-sim-9", "--image", self.image, "--tls", self.tls]
         with open(self.folder / "host.log", "ab") as log:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from lab.windows_sandbox.md4 import password_hash
 from lab.winrm_server import Server, server_context, trust
 from lab.winrm_server.host import CommandRefused
 
@@ -68,11 +69,13 @@ class ShellProcess:
 
 
 class ShellHost:
-    """Serves what host.Host asks for; users have the password 'open sesame'."""
+    """Serves what host.Host asks for; the user zuul has the password 'open sesame'."""
 
     name = "FAKE-HOST"
 
     def __init__(self):
+        self.outsiders = set()
+        self.password_file = None
         self.users_by_certificate = {}
         self.processes = []
 
@@ -87,8 +90,14 @@ class ShellHost:
     def user_of_certificate(self, der):
         return self.users_by_certificate.get(der)
 
-    def password_is_valid(self, user, password):
-        return user == "zuul" and password == "open sesame"
+    def user_of_password(self, name, password):
+        return self.user_named(name) if password == "open sesame" else None
+
+    def user_named(self, name):
+        return "zuul" if name.rpartition("\\")[2].lower() == "zuul" else None
+
+    def may_manage(self, user):
+        return user not in self.outsiders
 
 
 class Certificate:
@@ -125,10 +134,12 @@ def serve(test, host):
     test.addCleanup(folder.cleanup)
     server_certificate = Certificate(folder.name, "server")
     client_certificate = Certificate(folder.name, "zuul")
+    host.password_file = Path(folder.name, "passwords")
+    host.password_file.write_text(f"zuul:0:{'0' * 32}:{password_hash('open sesame')}:[U]:LCT-00000000\n")
     context = server_context(server_certificate.pem, server_certificate.key)
     trust(context, client_certificate.text)
     host.users_by_certificate = {client_certificate.der: "zuul"}
-    server = Server(host, "127.0.0.1", 0, context)
+    server = Server(host, "127.0.0.1", 0, context, http_port=0)
     server.start()
     test.addCleanup(server.stop)
     return server, client_certificate

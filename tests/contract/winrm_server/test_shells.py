@@ -180,6 +180,13 @@ class TestEnds(ShellCase):
         self.server.start()
         self.assert_fault(0x8033805B, self.connect().run_command, shell, "true")
 
+    def test_an_idle_shell_is_reaped_and_a_receiving_one_is_not(self):
+        shell = self.protocol.open_shell(idle_timeout="PT1S")
+        command = self.protocol.run_command(shell, "sleep 2; echo done; sleep 600")
+        self.assertEqual((b"done\n", b"", -1, False), self.protocol.get_command_output_raw(shell, command))
+        self.assert_ended(self.host.processes[-1])
+        self.assert_fault(0x8033805B, self.protocol.get_command_output, shell, command)
+
     def test_input_after_its_end(self):
         shell = self.protocol.open_shell()
         command = self.protocol.run_command(shell, "cat", console_mode_stdin=False)
