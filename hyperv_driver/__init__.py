@@ -6,6 +6,7 @@
 ``vmops``                    a virtual machine from spawn to destroy
 ``powerops``                 its states: on, off, reboot, pause, suspend
 ``diskops``, ``imagecache``  its disks, and the images they are differences of
+``snapshotops``              its root disk as a new image
 ``images``                   what a VHD or VHDX file is, read from the file itself
 ``networkops``               its network adapters
 ``consoleops``               its serial port, kept as a log

@@ -32,7 +32,7 @@ class DiagnosticsOps:
         )
         for number in range(measured["NumberOfProcessors"]):
             made.add_cpu(id=number)
-        for vif in instance.get_network_info():
+        for vif in instance.get_network_info() or ():  # null until nova first asked Neutron
             made.add_nic(mac_address=vif["address"])
         for _disk in self._disks(instance.name):
             made.add_disk()

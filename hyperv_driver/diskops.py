@@ -5,7 +5,7 @@ import nova.conf
 from nova import exception
 from nova.compute import utils as compute_utils
 
-from hyperv_driver import paths
+from hyperv_driver import images, paths
 
 CONF = nova.conf.CONF
 
@@ -13,7 +13,8 @@ GIB = 1024**3
 
 
 class DiskOps:
-    def __init__(self, vhdutils, pathutils, imagecache):
+    def __init__(self, vmutils, vhdutils, pathutils, imagecache):
+        self._vmutils = vmutils
         self._vhdutils = vhdutils
         self._pathutils = pathutils
         self._imagecache = imagecache
@@ -46,6 +47,21 @@ class DiskOps:
         if size != image_size:
             self._vhdutils.resize_vhd(path, size, is_file_max_size=False)
         return path
+
+    def root(self, instance):
+        """The path of an instance's root disk.
+
+        :raises nova.exception.DiskNotFound:
+        """
+        candidates = [paths.root_disk(instance.name, disk_format) for disk_format in images.READERS]
+        for path in candidates:
+            if self._pathutils.exists(path):
+                return path
+        raise exception.DiskNotFound(location=" or ".join(candidates))
+
+    def is_attached(self, instance, path):
+        files, _volumes = self._vmutils.get_vm_storage_paths(instance.name)
+        return path.lower() in (file.lower() for file in files)
 
     def create_ephemerals(self, instance, ephemerals):
         """Make an empty disk for each ephemeral disk of a block device mapping; return their paths."""

@@ -4,6 +4,7 @@
 What is not here, nova's base class answers with NotImplementedError, and ``capabilities`` does not claim.
 """
 
+from nova.image import glance
 from nova.virt import driver, hardware
 
 from hyperv_driver import (
@@ -17,6 +18,7 @@ from hyperv_driver import (
     networkops,
     oswin,
     powerops,
+    snapshotops,
     vmops,
 )
 from hyperv_driver.errors import converts_exceptions
@@ -41,16 +43,17 @@ class HyperVDriver(driver.ComputeDriver):
     def __init__(self, virtapi, utilities=None):
         super().__init__(virtapi)
         utilities = utilities or oswin.Utilities.of_this_host()
-        vmutils = utilities.vmutils
+        vmutils, vhdutils, pathutils = utilities.vmutils, utilities.vhdutils, utilities.pathutils
         self._hostops = hostops.HostOps(utilities.hostutils, utilities.diskutils)
-        self._imagecache = imagecache.ImageCache(utilities.vhdutils, utilities.pathutils)
-        self._diskops = diskops.DiskOps(utilities.vhdutils, utilities.pathutils, self._imagecache)
+        self._imagecache = imagecache.ImageCache(vhdutils, pathutils)
+        self._diskops = diskops.DiskOps(vmutils, vhdutils, pathutils, self._imagecache)
         self._networkops = networkops.NetworkOps(vmutils, utilities.networkutils)
         self._powerops = powerops.PowerOps(vmutils)
         self._consoleops = consoleops.ConsoleOps(vmutils)
         self._vmops = vmops.VMOps(
             vmutils, virtapi, self._diskops, self._networkops, self._powerops, self._consoleops
         )
+        self._snapshotops = snapshotops.SnapshotOps(vmutils, vhdutils, pathutils, self._diskops, glance.API())
         self._diagnosticsops = diagnosticsops.DiagnosticsOps(vmutils, utilities.hostutils)
         self._events = events.StateEvents(vmutils, self.emit_event)
 
@@ -134,6 +137,9 @@ class HyperVDriver(driver.ComputeDriver):
 
     def unplug_vifs(self, instance, network_info):
         self._networkops.unplug(network_info)
+
+    def snapshot(self, context, instance, image_id, update_task_state):
+        self._snapshotops.snapshot(context, instance, image_id, update_task_state)
 
     def attach_interface(self, context, instance, image_meta, vif):
         self._networkops.attach(instance, vif)

@@ -7,6 +7,7 @@
     _base\\<image>_<size>G.vhd        a VHD image at a flavor's size
     <instance>\\root.vhdx             difference from one of these, or a copy of it
     <instance>\\ephemeral0.vhdx
+    <instance>\\snapshot_<image>.vhdx     on its way to Glance
     <instance>\\console.log, console.log.1
 
 Hyper-V keeps a virtual machine's own configuration in the instance's folder too.
@@ -46,6 +47,15 @@ def root_disk(instance_name, disk_format):
 
 def ephemeral_disk(instance_name, index):
     return os.path.join(instance_folder(instance_name), f"ephemeral{index}.vhdx")
+
+
+def exported_disk(instance_name, image_id, disk_format):
+    return os.path.join(instance_folder(instance_name), f"snapshot_{image_id}.{disk_format}")
+
+
+def disk_format(path):
+    """Windows and os-win tell the format of a virtual disk by its file's extension; so does this driver."""
+    return os.path.splitext(path)[1][1:].lower()
 
 
 def console_log(instance_name):

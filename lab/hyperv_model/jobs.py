@@ -26,6 +26,8 @@ ASYNCHRONOUS = {
     "Msvm_ComputerSystem.RequestStateChange": "documented",
     "Msvm_VirtualSystemManagementService.DestroySystem": "guessed",
     "Msvm_VirtualSystemManagementService.DefineSystem": "guessed",
+    "Msvm_VirtualSystemSnapshotService.CreateSnapshot": "inferred",  # os-win reads the result from the job
+    "Msvm_VirtualSystemSnapshotService.DestroySnapshot": "guessed",
 }
 
 # Finished jobs stay for clients to read (TimeBeforeRemoval, documented as five minutes).
@@ -66,14 +68,14 @@ class Fault:
 class Jobs:
     """Runs methods' work, at once or as a job.
 
-    :param seconds: how long a job takes that nothing else says the length of
+    :ivar seconds: how long a job takes that nothing else says the length of
     """
 
     def __init__(self, store, lock, seconds):
         self.faults = []
         self._store = store
         self._lock = lock
-        self._seconds = seconds
+        self.seconds = seconds
         self._timers = set()
 
     def close(self):
@@ -86,13 +88,13 @@ class Jobs:
         """Do the work of a method.
 
         :param method: ``Class.Method``
-        :param affected: the Instances that the job is about (Msvm_AffectedJobElement)
+        :param affected: the Instances that the job is about (Msvm_AffectedJobElement); the work may add some
         :param work: function without parameters, returns a dict of outputs; raises JobFailure
         :param cancel: function without parameters, called instead of `work` if the job is killed or made fail
         :returns: the method's outputs
         """
         fault = self._fault(method)
-        seconds = self._seconds if method in ASYNCHRONOUS else 0
+        seconds = self.seconds if method in ASYNCHRONOUS else 0
         if fault:
             seconds = seconds if fault.seconds is None else fault.seconds
             if fault.message is not None:
@@ -105,7 +107,14 @@ class Jobs:
                 self._finish(job, STATE_EXCEPTION, failure)
                 return {"ReturnValue": STARTED, "Job": job.path}
         job = self._job(method, affected)
-        self.after(seconds, lambda: self._complete(job, work, cancel))
+        known = len(affected)
+
+        def run():
+            outputs = work()
+            self._associate(job, affected[known:])
+            return outputs
+
+        self.after(seconds, lambda: self._complete(job, run, cancel))
         return {"ReturnValue": STARTED, "Job": job.path}
 
     def after(self, seconds, function):
@@ -160,11 +169,14 @@ class Jobs:
             LocalOrUtcTime=2,
             DeleteOnCompletion=False,
         )
+        self._associate(job, affected)
+        return job
+
+    def _associate(self, job, affected):
         for element in affected:
             self._store.add(
                 V2, "Msvm_AffectedJobElement", AffectedElement=element.path, AffectingElement=job.path
             )
-        return job
 
     def _complete(self, job, work, cancel):
         if job["JobState"] == STATE_KILLED:

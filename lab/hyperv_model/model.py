@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from lab.hyperv_model import (
+    checkpoints,
     errors,
     events,
     host,
@@ -30,7 +31,16 @@ from lab.hyperv_model.host import HostFacts
 from lab.hyperv_model.jobs import Jobs
 from lab.hyperv_model.store import Store
 
-FAMILIES = (host, networking, resources, virtual_system, power, summary, image_management)
+FAMILIES = (
+    host,
+    networking,
+    resources,
+    virtual_system,
+    checkpoints,
+    power,
+    summary,
+    image_management,
+)
 
 
 class Model:

@@ -3,7 +3,7 @@
 
 import uuid
 
-from lab.hyperv_model import embedded, errors, resources
+from lab.hyperv_model import checkpoints, embedded, errors, resources
 from lab.hyperv_model.cim import timestamp
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
@@ -150,13 +150,15 @@ def _define(model, wanted, sub_type):
 def modify_system_settings(model, service, SystemSettings):
     wanted = embedded.read(SystemSettings, model.store, V2, "Msvm_VirtualSystemSettingData")
     current = model.store.find(V2, "Msvm_VirtualSystemSettingData", {"InstanceID": wanted["InstanceID"]})
-    machine = machine_of(model, current)
     changes = {
         name: value
         for name, value in wanted.values.items()
         if value is not None and value != current.values[name]
     }
     method = f"{SERVICE}.ModifySystemSettings"
+    if current["VirtualSystemType"] == checkpoints.SNAPSHOT:
+        return model.jobs.run(method, [], lambda: checkpoints.rename(current, changes))
+    machine = machine_of(model, current)
     return model.jobs.run(method, [machine.system], lambda: _modify(model, machine, changes))
 
 
@@ -210,6 +212,7 @@ def _destroy(model, machine):
         raise JobFailure(
             f"'{machine.name}' cannot be deleted: it is {TITLES[machine.state]}, needs Off.", INVALID_STATE
         )
+    checkpoints.destroy_all(model, machine)
     del model.machines[machine.guid]
     prefix = f"microsoft:{machine.guid}".lower()
     for instance in model.store.of(V2, "CIM_SettingData"):

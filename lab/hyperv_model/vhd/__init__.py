@@ -120,6 +120,21 @@ def convert(windows_path: str, source: str, local_path: LocalPath, *, kind: str 
                     disk.write(offset, data)
 
 
+def merge(windows_path: str, local_path: LocalPath) -> str:
+    """Write what a differencing disk holds into its parent, whose Windows path is returned.
+
+    The file stays. Other children of the parent are spoilt: it is not the disk that they were made from.
+    """
+    with open_chain(windows_path, local_path) as child:
+        parent = _find_parent(child, windows_path, local_path)
+        with open_chain(parent, local_path, write=True) as target:
+            if child.size > target.size:
+                target.resize(child.size)
+            for offset, length in child.own_ranges():
+                target.write(offset, child.read(offset, length))
+    return parent
+
+
 def _link(child: str, parent: str, parent_disk: Disk) -> ParentLink:
     relative = ntpath.relpath(parent, ntpath.dirname(child))
     return ParentLink(parent_disk.identifier, f".\\{relative}", parent)

@@ -83,6 +83,13 @@ class Disk:
                 offset = block * self._step
                 yield offset, min(self._step, self.size - offset)
 
+    def own_ranges(self):
+        """Yield (offset, length) of what is allocated in this file itself, not in a parent."""
+        for block in range(-(-self.size // self._step)):
+            if self._is_allocated(block):
+                offset = block * self._step
+                yield offset, min(self._step, self.size - offset)
+
     @property
     def _step(self) -> int:
         return self.block_size or 2 * MIB

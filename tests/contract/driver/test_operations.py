@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be asked of a server between spawn and destroy."""
 
+from lab.hyperv_model import vhd
 from tests.contract.driver.on_hyperv import OnHyperVTest
 
+IMAGE_SIZE = 20 * 1024**2
 RUNNING, SHUTDOWN, SUSPENDED = 1, 4, 7  # nova.compute.power_state
 
 
@@ -54,6 +56,46 @@ class OperationsTest(OnHyperVTest):
         """)
         self.assertIn("cannot be added or removed while the machine is Running", said[0])
         self.assertTrue(said[1])
+
+    def test_snapshot_of_a_running_server(self):
+        for disk_format in ("vhdx", "vhd"):
+            image = self.add_image(disk_format)
+            said = self.nova(f"""
+                from unittest import mock
+                uploaded, states = [], []
+                def update(_api, _context, image_id, metadata, data, purge_props):
+                    shutil.copyfileobj(data, open(rf"C:\\glance\\{{image_id}}", "wb"))
+                    uploaded.append(metadata["disk_format"])
+                def update_task_state(task_state, expected_state=None):
+                    states.append(task_state)
+                new = "99999999-0000-4000-8000-{len(disk_format):012}"
+                made = spawn(instance(image_ref="{image}", project_id="p"), "{disk_format}")
+                folder = os.path.join(INSTANCES, made.name)
+                disks = lambda: [name for name in os.listdir(folder) if "vhd" in name]
+                with mock.patch("nova.image.glance.API.update", update):
+                    hyperv.snapshot(admin, made, new, update_task_state)
+                vmutils = hyperv._vmops._vmutils
+                left = [vmutils.get_vm_snapshots(made.name), disks()]
+                state = hyperv.get_info(made).state
+                hyperv.reboot(admin, made, [], "HARD")
+                hyperv.destroy(admin, made, [])
+                again = spawn(instance("x-2", image_ref=new), "{disk_format}")
+                said = [uploaded, states, left, state, hyperv.get_info(again).state]
+            """)
+            self.assertEqual(
+                [
+                    [disk_format],
+                    ["image_pending_upload", "image_uploading"],
+                    [[], [f"root.{disk_format}"]],
+                    RUNNING,
+                    RUNNING,
+                ],
+                said,
+            )
+            new = self.glance / f"99999999-0000-4000-8000-{len(disk_format):012}"
+            with vhd.open_disk(new) as disk:
+                self.assertEqual((vhd.DYNAMIC, 2**30), (disk.kind, disk.size))
+                self.assertEqual(b"last", disk.read(IMAGE_SIZE - 4, 4))
 
     def test_diagnostics(self):
         image = self.add_image("vhdx")

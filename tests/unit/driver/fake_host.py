@@ -76,6 +76,16 @@ class FakeVMUtils:
     def set_vm_serial_port_connection(self, vm_name, port_number, pipe_path):
         self._vm(vm_name)["serial"] = pipe_path
 
+    def take_vm_snapshot(self, vm_name):
+        vm = self._vm(vm_name)
+        vm["snapshots"] = [*vm.get("snapshots", ()), list(vm["disks"])]
+        vm["disks"] = [(bus, path.replace(".vhd", "_1.avhd")) for bus, path in vm["disks"]]
+        return vm_name
+
+    def remove_vm_snapshot(self, snapshot_path):
+        vm = self._vm(snapshot_path)
+        vm["disks"] = vm["snapshots"].pop()
+
     def get_vm_generation(self, vm_name):
         return self._vm(vm_name)["generation"]
 
@@ -137,6 +147,9 @@ class FakeVHDUtils:
 
     def create_dynamic_vhd(self, path, max_internal_size):
         self._create(path, max_internal_size, None)
+
+    def convert_vhd(self, src, dest):
+        self._create(dest, self.get_vhd_size(src)["VirtualSize"], None)
 
     def resize_vhd(self, vhd_path, new_max_size, is_file_max_size=True):
         assert not is_file_max_size

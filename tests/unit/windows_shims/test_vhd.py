@@ -50,6 +50,20 @@ class VirtualDisksTest(testtools.TestCase):
                 with vhd.open_disk(path) as disk:
                     self.assertEqual((kind, 40 * MIB + 512, 512), (disk.kind, disk.size, disk.sector_size))
 
+    def test_merged_parent_reads_as_its_child(self):
+        for extension in ("vhd", "vhdx"):
+            base, middle, child = (rf"C:\{name}.{extension}" for name in ("base", "middle", "child"))
+            vhd.create(self.local(base), 5 * MIB, vhd.DYNAMIC)
+            self.write_at_random(self.local(base))
+            for parent, made in ((base, middle), (middle, child)):
+                vhd.create_differencing(made, parent, self.local)
+                with vhd.open_chain(made, self.local, write=True) as disk:
+                    disk.write(MIB + 77, made.encode())
+            content, base_content = self.read(child), self.read(base)
+            self.assertEqual(middle, vhd.merge(child, self.local))
+            self.assertTrue(content == self.read(middle))
+            self.assertTrue(base_content == self.read(base))
+
     def test_a_child_shows_its_parent_until_it_is_written(self):
         for extension in ("vhd", "vhdx"):
             (self.folder / extension / "_base").mkdir(parents=True)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An instance's root disk as a new image, while the instance runs on.
+
+A checkpoint makes the machine write elsewhere: its root disk rests, and is copied, together with all that it
+is a difference from, into one disk of its own. Then the checkpoint goes, long before the upload is done.
+"""
+
+import contextlib
+import time
+
+from nova import exception
+from nova.compute import task_states
+from nova.compute import utils as compute_utils
+from oslo_log import log as logging
+
+from hyperv_driver import paths
+
+LOG = logging.getLogger(__name__)
+
+# Seconds that Hyper-V has for merging what was written meanwhile. It goes on after that, too.
+MERGE_TIMEOUT = 600
+LOOK_EVERY = 0.5
+
+
+class SnapshotOps:
+    """
+    :param image_api: nova's client of Glance.
+    """
+
+    def __init__(self, vmutils, vhdutils, pathutils, diskops, image_api):
+        self._vmutils = vmutils
+        self._vhdutils = vhdutils
+        self._pathutils = pathutils
+        self._diskops = diskops
+        self._image_api = image_api
+
+    def snapshot(self, context, instance, image_id, update_task_state):
+        if not self._vmutils.vm_exists(instance.name):
+            raise exception.InstanceNotRunning(instance_id=instance.uuid)
+        root = self._diskops.root(instance)
+        disk_format = paths.disk_format(root)
+        export = paths.exported_disk(instance.name, image_id, disk_format)
+        with contextlib.ExitStack() as cleanup:
+            cleanup.callback(self._remove, export)
+            update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
+            with self._checkpoint(instance), compute_utils.disk_ops_semaphore:
+                self._vhdutils.convert_vhd(root, export)
+            update_task_state(
+                task_state=task_states.IMAGE_UPLOADING, expected_state=task_states.IMAGE_PENDING_UPLOAD
+            )
+            metadata = {
+                "disk_format": disk_format,
+                "container_format": "bare",
+                "properties": {
+                    "image_location": "snapshot",
+                    "image_state": "available",
+                    "owner_id": instance.project_id,
+                },
+            }
+            with open(export, "rb") as data:
+                self._image_api.update(context, image_id, metadata, data, purge_props=False)
+        self._wait_until_merged(instance, root)
+
+    @contextlib.contextmanager
+    def _checkpoint(self, instance):
+        checkpoint = self._vmutils.take_vm_snapshot(instance.name)
+        try:
+            yield
+        finally:
+            self._vmutils.remove_vm_snapshot(checkpoint)
+
+    def _wait_until_merged(self, instance, root):
+        """Hyper-V merges in its own time; whoever comes next (a resize, a rescue) takes root for the disk."""
+        deadline = time.monotonic() + MERGE_TIMEOUT
+        while not self._diskops.is_attached(instance, root):
+            if time.monotonic() > deadline:
+                LOG.warning("Hyper-V still merges %s after %d s.", root, MERGE_TIMEOUT, instance=instance)
+                return
+            time.sleep(LOOK_EVERY)
+
+    def _remove(self, path):
+        if self._pathutils.exists(path):
+            self._pathutils.remove(path)
