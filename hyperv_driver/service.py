@@ -20,6 +20,7 @@ Recovery: nova-compute's death stops the service with a service-specific error. 
 service's recovery actions if they apply to non-crash failures (``sc.exe failureflag nova-compute 1``).
 """
 
+import os
 import subprocess
 import threading
 
@@ -69,8 +70,12 @@ class NovaComputeService(win32serviceutil.ServiceFramework):
             self._parameter("ConfigFile"),
         ]  # fmt: skip
         error_file = self._parameter("ErrorFile")
+        # Nova logs in local time, and Windows hosts are set to all kinds: to the C runtime, this is local time.
+        environment = os.environ | {"TZ": "UTC0"}
         with open(error_file, "ab") as errors:
-            compute = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=errors, stderr=errors)
+            compute = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=errors, stderr=errors, env=environment
+            )
         while not self._stop_asked.wait(LOOK_EVERY):
             if compute.poll() is not None:
                 raise ServiceFailure(

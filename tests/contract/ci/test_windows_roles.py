@@ -77,6 +77,15 @@ class Python(WindowsNodeCase):
         self.assert_succeeds(self.run_playbook(playbook))
 
 
+class Inventory(WindowsNodeCase):
+    def test_host_that_has_no_machine(self):
+        path = self.folder / "lists/before.txt"
+        self.assert_succeeds(self.run_role("hyperv-inventory", hyperv_inventory_file=str(path)))
+        host, switch = path.read_text().splitlines()
+        self.assertRegex(host, r"^host SIM-WIN-CI: Microsoft Windows Server 2022 .*, 10\.0\.20348$")
+        self.assertEqual("switch external", switch)
+
+
 class Logs(WindowsNodeCase):
     def fetch(self):
         destination = self.folder / "logs"
@@ -94,6 +103,7 @@ class Logs(WindowsNodeCase):
         self.assertIn("no environment at C:\\OpenStack\\venv", (logs / "pip-freeze.txt").read_text())
         self.assertEqual("[]", (logs / "service.yaml").read_text().strip())
         self.assertFalse((logs / "nova-compute.log").exists())
+        self.assertEqual([], list((logs / "etc").iterdir()))
 
     def test_secrets_are_masked(self):
         for folder in ("log", "etc"):
@@ -103,8 +113,12 @@ class Logs(WindowsNodeCase):
             "[DEFAULT]\nTransport_URL = rabbit://openstack:hush@127.0.0.1/\nmy_ip = 127.0.3.1\n"
             "[neutron]\npassword=hush\nmetadata_proxy_shared_secret = hush\n[database]\nconnection = hush\n"
         )
+        self.local(r"C:\OpenStack\log\other.log").write_text("another line\n")
+        self.local(r"C:\OpenStack\etc\other.ini").write_text("password = hush\n")
         logs = self.fetch()
         self.assertEqual("a line\n", (logs / "nova-compute.log").read_text())
+        self.assertEqual("another line\n", (logs / "other.log").read_text())
+        self.assertEqual("password = ***\n", (logs / "etc/other.ini").read_text())
         configuration = (logs / "etc/nova.conf").read_text()
         self.assertNotIn("hush", configuration)
         self.assertIn("my_ip = 127.0.3.1\n", configuration)

@@ -73,6 +73,14 @@ class ServiceTest(testtools.TestCase):
         with mock.patch.object(self.module.subprocess, "Popen", start):
             self.service.SvcDoRun()
 
+    def test_nova_compute_logs_in_utc(self):
+        patch = mock.patch.dict("os.environ", TZ="America/New_York")
+        patch.start()
+        self.addCleanup(patch.stop)
+        shows = "import sys, time; print(time.localtime().tm_gmtoff, file=sys.stderr);" + STOPS
+        self.run_service(shows, stop_after=0.5)
+        self.assertEqual("0\nstopped\n", self.error_file.read_text())
+
     def test_runs_nova_compute_from_its_parameters(self):
         self.run_service(STOPS, stop_after=0)
         self.assertEqual(

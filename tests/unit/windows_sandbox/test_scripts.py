@@ -4,11 +4,12 @@ from pathlib import Path
 import testtools
 
 from lab.windows_sandbox import scripts
-from lab.windows_sandbox.scripts import client_certificates, event_logs
+from lab.windows_sandbox.scripts import client_certificates, event_logs, hyperv_inventory
 
 CHECKOUT = Path(__file__).parents[3]
 
 COUNTERPARTS = {
+    "roles/hyperv-inventory/files/hyperv-inventory.ps1": hyperv_inventory.inventory,
     "roles/windows-logs/files/export-event-log.ps1": event_logs.export,
     "trusted/roles/authorize-build/files/map-certificate.ps1": client_certificates.map_certificate,
 }
