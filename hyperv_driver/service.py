@@ -70,7 +70,7 @@ class NovaComputeService(win32serviceutil.ServiceFramework):
             self._parameter("ConfigFile"),
         ]  # fmt: skip
         error_file = self._parameter("ErrorFile")
-        # Nova logs in local time, and Windows hosts are set to all kinds: to the C runtime, this is local time.
+        # Nova logs in local time, whatever the host is set to. The C runtime heeds TZ.
         environment = os.environ | {"TZ": "UTC0"}
         with open(error_file, "ab") as errors:
             compute = subprocess.Popen(
