@@ -155,9 +155,7 @@ class Accounts:
         with self._lock:
             del self._users[name.lower()]
             for group in self.groups():
-                self.set_members(
-                    group.name, [member for member in group.members if member.lower() != name.lower()]
-                )
+                self.remove_member(group.name, name)
 
     def create_group(self, name: str, description: str = "") -> Group:
         with self._lock:
@@ -185,9 +183,15 @@ class Accounts:
         with self._lock:
             if self.user(name) is None:
                 self.create_user(name)
-            members = self.group(ADMINISTRATORS).members
-            if name.lower() not in map(str.lower, members):
-                self.set_members(ADMINISTRATORS, [*members, name])
+            if not self.is_administrator(name):
+                self.add_member(ADMINISTRATORS, name)
+
+    def add_member(self, group: str, member: str) -> None:
+        self.set_members(group, [*self.group(group).members, member])
+
+    def remove_member(self, group: str, member: str) -> None:
+        members = self.group(group).members
+        self.set_members(group, [each for each in members if each.lower() != member.lower()])
 
     def user_of_password(self, name: str, password: str) -> str | None:
         """Return the name of the user that this password logs on over the network, or None."""

@@ -5,6 +5,7 @@ FILE_NOT_FOUND = 2
 PATH_NOT_FOUND = 3
 ACCESS_DENIED = 5
 NOT_SUPPORTED = 50
+INVALID_PARAMETER = 87
 INVALID_NAME = 123
 BAD_EXE_FORMAT = 193
 DIRECTORY = 267
@@ -28,6 +29,7 @@ MESSAGES = {
     PATH_NOT_FOUND: "The system cannot find the path specified",
     ACCESS_DENIED: "Access is denied",
     NOT_SUPPORTED: "The request is not supported",
+    INVALID_PARAMETER: "The parameter is incorrect",
     INVALID_NAME: "The filename, directory name, or volume label syntax is incorrect",
     BAD_EXE_FORMAT: "%1 is not a valid Win32 application",
     DIRECTORY: "The directory name is invalid",

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab.windows_sandbox import command_prompt
+from lab.windows_sandbox import command_prompt, tools
 from lab.windows_sandbox.accounts import ADMINISTRATORS, REMOTE_MANAGEMENT, Accounts
 from lab.windows_sandbox.ansible import payload
 from lab.windows_sandbox.ansible.powershell import PowerShell
@@ -60,6 +60,7 @@ class WindowsHost:
         self.registry = Registry(root / "registry.json")
         self.event_log = EventLog(root / "events.jsonl")
         install(self.filesystem, self.registry, name)
+        tools.install(self.filesystem)
         # Windows resolves its own name without asking anyone.
         (root / "hosts").write_text(f"127.0.0.1 localhost\n{address} {name}\n")
         seen = [*(binds or []), (root / "hosts", "/etc/hosts")]
@@ -106,6 +107,7 @@ class WindowsHost:
         working_directory: str | None,
         environment: dict[str, str],
         console_stdin: bool,
+        through_cmd: bool = True,
     ) -> Process:
         """Start a command line of WinRS, as lab/winrm_server/host.py asks."""
         session = Session(self, user, environment, working_directory)
@@ -114,17 +116,25 @@ class WindowsHost:
             script = payload.unwrap(command_line)
             if script is not None:
                 process = PowerShell(session, script)
-            elif command_prompt.is_command_prompt(command_line):
-                raise CommandRefused(
-                    f"the simulated host takes programs and what Ansible sends, not {command_line[:200]}"
-                )
             else:
-                process = session.start(command_line)
+                process = self._command(session, command_line, through_cmd)
         except (payload.UnknownPayload, Win32Error) as error:
             raise CommandRefused(str(error)) from error
         if console_stdin:
             process.close_stdin()
         return process
+
+    @staticmethod
+    def _command(session: Session, command_line: str, through_cmd: bool) -> Process:
+        """Start a command line in cmd.exe, or without it if it is nothing but a program."""
+        if command_prompt.is_command_prompt(command_line):
+            return command_prompt.CommandProcess(session, command_prompt.line_of(command_line))
+        alone = not through_cmd or command_prompt.is_one_program(command_line)
+        if alone and tools.is_started(session, command_line):
+            return session.start(command_line)
+        if through_cmd:
+            return command_prompt.CommandProcess(session, command_line)
+        return tools.ToolProcess(session, command_line)
 
     def user_of_certificate(self, der: bytes) -> str | None:
         return self.certificates.user_of(der)

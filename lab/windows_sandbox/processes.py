@@ -3,12 +3,17 @@
 latest.
 """
 
+import contextlib
+import ntpath
 import os
+import signal
 import subprocess
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from lab.windows_sandbox import command_line as lines
@@ -28,10 +33,10 @@ class Completed:
 
 
 class Child:
-    """A running process; read() hands out its output as lab/winrm_server/host.py asks."""
+    """A running process of the name `image`; read() hands out its output as lab/winrm_server/host.py asks."""
 
-    def __init__(self, popen: subprocess.Popen):
-        self._popen = popen
+    def __init__(self, popen: subprocess.Popen, image: str):
+        self._popen, self.image = popen, image
         self._news = threading.Condition()
         self._output = {"stdout": bytearray(), "stderr": bytearray()}
         self._readers = [
@@ -81,7 +86,7 @@ class Child:
     def terminate(self) -> None:
         """End it with all that it started; harmless when it has ended."""
         if self._exit_code is None:
-            self._popen.kill()
+            _kill_tree(self._popen)
 
     def _collect(self, name: str, stream: IO[bytes]) -> None:
         while chunk := os.read(stream.fileno(), 65536):
@@ -99,6 +104,37 @@ class Child:
             # 1 as a rule.
             self._exit_code = 1 if code < 0 else code
             self._news.notify_all()
+
+
+def _kill_tree(popen: subprocess.Popen) -> None:
+    """Kill bubblewrap and what it has started.
+
+    It asks the kernel to let its child die with it, but a bubblewrap that is killed right after it has forked
+    did not get there yet. Stopped, it forks no more.
+    """
+    popen.send_signal(signal.SIGSTOP)
+    deadline = time.monotonic() + 1
+    while popen.poll() is None and _state(popen.pid) not in "TZ" and time.monotonic() < deadline:
+        time.sleep(0.001)
+    children = _children(popen.pid)
+    popen.kill()
+    for pid in children:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 class Processes:
@@ -130,6 +166,10 @@ class Processes:
         if not filesystem.local(directory).is_dir():
             raise Win32Error(errors.DIRECTORY, directory)
         program, rest = programs.find(filesystem, command_line, directory, Environment(environment))
+        if not program.command:
+            raise Win32Error(
+                errors.NOT_SUPPORTED, program.path, "what runs outside of the host's shells cannot start it"
+            )
         vector = programs.arguments(filesystem, program, rest)
         command, descriptor = self.containment.command(vector, directory, environment)
         streams = (
@@ -141,10 +181,17 @@ class Processes:
             popen = self._starter.submit(subprocess.Popen, command, pass_fds=[descriptor], **streams).result()
         finally:
             os.close(descriptor)
-        child = Child(popen)
+        child = Child(popen, ntpath.basename(program.path))
         with self._lock:
             self._children = {other for other in self._children if other.exit_code is None} | {child}
         return child
+
+    def running(self) -> list[Child]:
+        """Return what runs, in the order of their ids."""
+        with self._lock:
+            return sorted(
+                (child for child in self._children if child.exit_code is None), key=lambda child: child.pid
+            )
 
     def end(self) -> None:
         """End every process that is left, and wait for it."""

@@ -19,6 +19,9 @@ from lab.windows_sandbox.filesystem import FileSystem
 # Where the interpreters of Windows programs are inside (lab/windows_shims).
 SHIMS = "/opt/windows-shims"
 
+# What a program that is a function here (lab/windows_sandbox/tools) holds in C:\\.
+TOOL = b"#!hyperv-ci: a program of the simulated Windows, run by the host itself\r\n"
+
 _DRIVE_PATH = re.compile(r"(?<![A-Za-z0-9])[Cc]:[\\/][^;,\"]*")
 
 
@@ -27,7 +30,7 @@ class Program:
     r"""What a contained process starts with.
 
     :param path: the program's Windows path
-    :param command: what to execute, as seen inside, without the arguments
+    :param command: what to execute, as seen inside, without the arguments; nothing for a tool
     :param native: a Linux program, which knows nothing of C:\ in its arguments; what the shims run does
     """
 
@@ -74,6 +77,8 @@ def _program(filesystem: FileSystem, path: str) -> Program:
     local = filesystem.local(path)
     with open(local, "rb") as file:
         start = file.read(256)
+    if start == TOOL:
+        return Program(path, (), False)
     if start.startswith(b"#!"):
         # Not left to the kernel: what comes over WinRM has no execute bit.
         interpreter = start[2:].splitlines()[0].decode().split(None, 1)

@@ -67,21 +67,39 @@ class Session:
     def exists(self, path: str) -> bool:
         return self.local(path).exists()
 
+    def child(self, directory: str, environment: Mapping[str, str] | None = None) -> "Session":
+        """Return a session of the same user elsewhere, which ends with this one."""
+        other = Session(self.host, self.user, directory=directory)
+        other.environment = Environment(self.environment if environment is None else environment)
+        other._children, other._ended = self._children, self._ended
+        return other
+
     def start(
-        self, command_line: str, directory: str | None = None, variables: Mapping[str, str] = ()
+        self,
+        command_line: str,
+        directory: str | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> Child:
         """Start a program; Win32Error if there is none or it cannot run here."""
-        environment = Environment(self.environment)
-        environment.add(variables)
-        child = self.host.processes.start(command_line, self.path(directory or self.directory), environment)
+        child = self.host.processes.start(
+            command_line,
+            self.path(directory or self.directory),
+            Environment(self.environment if environment is None else environment),
+        )
         self._children.append(child)
         if self._ended.is_set():
             child.terminate()
         return child
 
-    def run(self, command_line: str, directory: str | None = None, stdin: bytes = b"") -> Completed:
+    def run(
+        self,
+        command_line: str,
+        directory: str | None = None,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+    ) -> Completed:
         """Run a program to its end; Win32Error as `start`, Terminated if the session was ended meanwhile."""
-        child = self.start(command_line, directory)
+        child = self.start(command_line, directory, environment)
         feeder = threading.Thread(target=_feed, args=(child, stdin), daemon=True)
         feeder.start()
         stdout, stderr, code = bytearray(), bytearray(), None

@@ -79,8 +79,10 @@ class Host(Protocol):
         working_directory: str | None,
         environment: dict[str, str],
         console_stdin: bool,
+        through_cmd: bool,
     ) -> Process:
-        """Start WinRS's command line, or raise CommandRefused; `console_stdin`: no input will come."""
+        """Start WinRS's command line, or raise CommandRefused; `console_stdin`: no input will come;
+        `through_cmd`: cmd.exe reads the line first."""
 
     def user_of_certificate(self, der: bytes) -> str | None:
         """Return the user that a client certificate is mapped to, or None."""

@@ -187,6 +187,7 @@ class Shells:
                 working_directory=shell.working_directory,
                 environment=shell.environment,
                 console_stdin=console_stdin,
+                through_cmd=not skip_cmd,
             )
         except CommandRefused as refusal:
             raise Fault(faults.NOT_IMPLEMENTED, str(refusal)) from refusal

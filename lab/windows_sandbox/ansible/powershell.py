@@ -5,7 +5,7 @@ import hashlib
 import json
 import logging
 import re
-import threading
+from collections.abc import Callable
 
 from lab.windows_sandbox import command_line as lines
 from lab.windows_sandbox import scripts
@@ -14,70 +14,39 @@ from lab.windows_sandbox.environment import is_system
 from lab.windows_sandbox.errors import Win32Error
 from lab.windows_sandbox.scripts.ansible_variable import AnsibleVariable, ScriptFailed
 from lab.windows_sandbox.session import Session, Terminated
+from lab.windows_sandbox.threaded_process import ThreadedProcess
 
 LOG = logging.getLogger(__name__)
 
 
-class PowerShell:
-    """A process as lab/winrm_server/host.py describes it; it starts when its input has ended.
-
-    :param script: what -EncodedCommand carried
-    """
+class PowerShell(ThreadedProcess):
+    """PowerShell with what -EncodedCommand carried."""
 
     def __init__(self, session: Session, script: str):
-        self._session, self._script = session, script
-        self._stdin = bytearray()
-        self._news = threading.Condition()
-        self._output: tuple[bytes, bytes, int] | None = None
-        self._taken = False
+        def act(stdin: bytes, emit: Callable[[int, bytes], None]) -> int:
+            try:
+                stdout, stderr, code = answer(session, script, stdin)
+            except (
+                plugin_scripts.ScriptFailed,
+                scripts.ScriptRefused,
+                ScriptFailed,
+                payload.UnknownPayload,
+                Win32Error,
+                OSError,
+            ) as error:
+                LOG.warning("PowerShell of %s: %s", session.user, error)
+                stdout, stderr, code = b"", clixml.errors(str(error)), 1
+            except Terminated:
+                raise
+            except BaseException as error:
+                # The traceback is for whoever mends this host.
+                emit(2, clixml.errors(f"the simulated host failed: {error!r}"))
+                raise
+            emit(1, stdout)
+            emit(2, stderr)
+            return code
 
-    def write(self, data: bytes) -> None:
-        self._stdin += data
-
-    def close_stdin(self) -> None:
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def read(self, timeout: float) -> tuple[bytes, bytes, int | None]:
-        with self._news:
-            self._news.wait_for(lambda: self._output is not None, timeout)
-            if self._output is None:
-                return b"", b"", None
-            stdout, stderr, code = self._output
-            if self._taken:
-                return b"", b"", code
-            self._taken = True
-            return stdout, stderr, code
-
-    def terminate(self) -> None:
-        self._session.end()
-        self._finish(b"", b"", 1)
-
-    def _finish(self, stdout: bytes, stderr: bytes, code: int) -> None:
-        with self._news:
-            if self._output is None:
-                self._output = stdout, stderr, code
-                self._news.notify_all()
-
-    def _run(self) -> None:
-        try:
-            stdout, stderr, code = answer(self._session, self._script, bytes(self._stdin))
-        except Terminated:
-            return
-        except (
-            plugin_scripts.ScriptFailed,
-            scripts.ScriptRefused,
-            ScriptFailed,
-            payload.UnknownPayload,
-            Win32Error,
-            OSError,
-        ) as error:
-            LOG.warning("PowerShell of %s: %s", self._session.user, error)
-            stdout, stderr, code = b"", clixml.errors(str(error)), 1
-        except BaseException as error:
-            # The client must hear of it, or it waits forever; the traceback is for whoever mends this host.
-            self._finish(b"", clixml.errors(f"the simulated host failed: {error!r}"), 1)
-            raise
-        self._finish(stdout, stderr, code)
+        super().__init__(session, act)
 
 
 def answer(session: Session, script: str, stdin: bytes) -> tuple[bytes, bytes, int]:

@@ -57,7 +57,6 @@ class StartedHost:
         shutil.copy(self.tls / "zuul.pem", self.tls / "authorized")
         self.image = self._make_image()
         self.process = None
-        self.seconds = None
 
     def _make_image(self):
         """Write an image with a Python (a script of the shims) and a Git (a link to a Linux program)."""
@@ -91,7 +90,6 @@ class StartedHost:
             if self.process.poll() is not None or time.monotonic() > started + 20:
                 raise RuntimeError("the host does not start:\n" + self.log())
             time.sleep(0.02)
-        self.seconds = time.monotonic() - started
         self._write_inventory()
 
     def stop(self):

@@ -13,9 +13,8 @@ from tests.contract.windows_sandbox.started_host import ADDRESS, CHECKOUT, Start
 
 
 class TestPlays(StartedHostCase):
-    def test_ping_and_a_quick_start(self):
+    def test_ping(self):
         self.assertEqual("pong", self.module("ansible.windows.win_ping")["ping"])
-        self.assertLess(self.started.seconds, 5)
 
     def test_files(self):
         large = self.started.folder / "large.bin"

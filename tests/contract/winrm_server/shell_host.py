@@ -79,7 +79,7 @@ class ShellHost:
         self.users_by_certificate = {}
         self.processes = []
 
-    def open_process(self, command_line, *, user, working_directory, environment, console_stdin):
+    def open_process(self, command_line, *, user, working_directory, environment, console_stdin, through_cmd):
         if command_line.startswith("powershell"):
             raise CommandRefused("powershell is not served here")
         environment = {**environment, "USERNAME": user}

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
 
-from lab.windows_sandbox import command_prompt, errors
 from lab.windows_sandbox.ansible import execution, specification
 from lab.windows_sandbox.ansible.payload import Call
 from lab.windows_sandbox.environment import environment_of
-from lab.windows_sandbox.errors import Win32Error
 from lab.windows_sandbox.installation import MACHINE_ENVIRONMENT
 from tests.unit.windows_sandbox.host_case import HostCase
 
@@ -139,35 +137,6 @@ class TestFacts(HostCase):
         self.assertEqual(
             {"gather_subset", "module_setup", "ansible_powershell_version"},
             set(self.facts("!all", "!min", "powershell_version")),
-        )
-
-
-class TestCommandPrompt(HostCase):
-    def run_line(self, line):
-        completed = command_prompt.run_line(self.session, line)
-        return completed.exit_code, completed.stdout.decode()
-
-    def test_built_ins_and_operators(self):
-        self.write(r"C:\a b.txt", "text")
-        self.assertEqual((0, "one\r\ntwo\r\n"), self.run_line("echo one && echo two"))
-        self.assertEqual((0, "one\r\n"), self.run_line("echo one || echo two"))
-        self.assertEqual((3, ""), self.run_line("exit /b 3 && echo two"))
-        self.assertEqual((0, "text"), self.run_line(r'type "C:\A B.txt"'))
-        self.assertEqual((0, '"a && b"\r\n'), self.run_line('echo "a && b"'))
-        self.assertEqual((0, "zuul\r\n"), self.run_line("echo %USERNAME%"))
-
-    def test_what_is_no_program(self):
-        self.assertEqual(1, self.run_line("nothing-here")[0])
-
-    def test_what_it_does_not_know(self):
-        for line in ("echo a > b", "dir | find x", "(echo a)", "echo a & echo b"):
-            error = self.assertRaises(Win32Error, self.run_line, line)
-            self.assertEqual(errors.NOT_SUPPORTED, error.code)
-
-    def test_powershell_is_refused(self):
-        self.fail_with("no PowerShell", "win_shell", _raw_params="Get-ADUser -Filter *")
-        self.assertEqual(
-            "hi\r\n", self.succeed("win_shell", _raw_params="echo hi", executable="cmd")["stdout"]
         )
 
 

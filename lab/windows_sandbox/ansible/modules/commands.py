@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """win_command, win_shell."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lab.windows_sandbox import command_line as lines
-from lab.windows_sandbox import command_prompt
+from lab.windows_sandbox import command_prompt, tools
 from lab.windows_sandbox.ansible.modules.call import ModuleCall, ModuleFailed
 from lab.windows_sandbox.errors import Win32Error
 from lab.windows_sandbox.processes import Completed
@@ -62,11 +61,7 @@ def _execute(call: ModuleCall, shown: str, command: str) -> dict[str, Any]:
 
 def _completed(call: ModuleCall, command: str, shown: str) -> Completed:
     stdin = (call["stdin"] or "").encode()
-    run: Callable[..., Completed] = (
-        command_prompt.run
-        if command_prompt.is_command_prompt(command)
-        else lambda session, *rest: session.run(*rest)
-    )
+    run = command_prompt.run if command_prompt.is_command_prompt(command) else tools.execute
     try:
         return run(call.session, command, call["chdir"], stdin)
     except Win32Error as error:

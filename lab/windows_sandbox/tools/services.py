@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""sc: the service control manager's own command line."""
+
+from lab.windows_sandbox import command_line as lines
+from lab.windows_sandbox import errors
+from lab.windows_sandbox.errors import Win32Error
+from lab.windows_sandbox.processes import Completed
+from lab.windows_sandbox.services.configuration import Configuration
+from lab.windows_sandbox.services.controller import Running
+from lab.windows_sandbox.session import Session
+from lab.windows_sandbox.tools.reply import done, failed
+
+_STATES = {"stopped": 1, "start_pending": 2, "stop_pending": 3, "running": 4}
+_MODES = {"boot": 0, "system": 1, "auto": 2, "delayed": 2, "manual": 3, "disabled": 4}
+_NAMES = {0: "BOOT_START", 1: "SYSTEM_START", 2: "AUTO_START", 3: "DEMAND_START", 4: "DISABLED"}
+_TYPES = {
+    "win32_own_process": (0x10, "WIN32_OWN_PROCESS"),
+    "win32_share_process": (0x20, "WIN32_SHARE_PROCESS"),
+}
+
+# sc's words for what a service's configuration holds, and how they become its fields.
+_START = {"auto": "auto", "demand": "manual", "disabled": "disabled", "delayed-auto": "delayed"}
+_FIELDS = {
+    "binpath=": "path",
+    "displayname=": "display_name",
+    "group=": "load_order_group",
+    "obj=": "account",
+}
+
+_VERBS = {
+    "query": "OpenService",
+    "start": "StartService",
+    "stop": "ControlService",
+    "delete": "DeleteService",
+}
+
+
+def sc(session: Session, text: str, stdin: bytes) -> Completed:
+    words = lines.split(text)
+    command, rest = words[0].lower() if words else "", words[1:]
+    act = _COMMANDS.get(command)
+    if act is None:
+        return failed(1, f"\n*** Unrecognized Command ***\n{command}\n", on_stdout=True)
+    try:
+        return act(session, rest)
+    except Win32Error as error:
+        return _error(_VERBS.get(command, "OpenService"), error)
+
+
+def _error(function: str, error: Win32Error) -> Completed:
+    name = "OpenService" if error.code == errors.SERVICE_DOES_NOT_EXIST else function
+    return failed(error.code, f"[SC] {name} FAILED {error.code}:\n\n{error.text}.\n\n", on_stdout=True)
+
+
+def _find(session: Session, name: str) -> Configuration:
+    installed = session.host.services.installed
+    found = installed.find(name)
+    if found is None or found.lower() != name.lower():
+        raise Win32Error(errors.SERVICE_DOES_NOT_EXIST, name)
+    return installed.read(found)
+
+
+def _status(service: Configuration, running: Running, *, more: bool = False, title: str = "") -> str:
+    number, kind = _TYPES[service.service_type]
+    state = running.state
+    controls = "STOPPABLE" if "stop" in running.controls else "NOT_STOPPABLE"
+    text = f"\nSERVICE_NAME: {service.name} \n{title}"
+    text += f"        TYPE               : {number:x}  {kind}  \n"
+    text += f"        STATE              : {_STATES[state]}  {state.upper()} \n"
+    text += f"                                ({controls}, NOT_PAUSABLE, IGNORES_SHUTDOWN)\n"
+    text += f"        WIN32_EXIT_CODE    : {running.exit_code}  (0x{running.exit_code:x})\n"
+    text += f"        SERVICE_EXIT_CODE  : {running.service_exit_code}  (0x{running.service_exit_code:x})\n"
+    text += f"        CHECKPOINT         : 0x{running.checkpoint:x}\n"
+    text += f"        WAIT_HINT          : 0x{running.wait_hint:x}\n"
+    if more:
+        alive = running.child is not None and running.child.exit_code is None
+        text += f"        PID                : {running.child.pid if alive else 0}\n"
+        text += "        FLAGS              : \n"
+    return text
+
+
+def _query(session: Session, rest: list[str], *, more: bool = False) -> Completed:
+    controller = session.host.services
+    if rest and not rest[0].endswith("="):
+        service = _find(session, rest[0])
+        return done(_status(service, controller.query(service.name), more=more))
+    wanted = "active"
+    if rest:
+        if [rest[0].lower(), len(rest)] != ["state=", 2]:
+            return failed(1, f"\n*** Unrecognized Command ***\n{' '.join(rest)}\n", on_stdout=True)
+        wanted = rest[1].lower()
+    text = ""
+    for name in sorted(controller.installed.names(), key=str.lower):
+        service, running = controller.installed.read(name), controller.query(name)
+        if wanted == "all" or (running.state == "stopped") == (wanted == "inactive"):
+            text += _status(service, running, more=more, title=f"DISPLAY_NAME: {service.display_name}\n")
+    return done(text)
+
+
+def _qc(session: Session, rest: list[str]) -> Completed:
+    service = _find(session, rest[0] if rest else "")
+    number, kind = _TYPES[service.service_type]
+    mode = _MODES[service.start_mode]
+    lines_ = [
+        "[SC] QueryServiceConfig SUCCESS",
+        "",
+        f"SERVICE_NAME: {service.name}",
+        f"        TYPE               : {number:x}  {kind} ",
+        f"        START_TYPE         : {mode}   {_NAMES[mode]}"
+        + ("  (DELAYED)" if service.start_mode == "delayed" else ""),
+        "        ERROR_CONTROL      : 1   NORMAL",
+        f"        BINARY_PATH_NAME   : {service.path}  ",
+        f"        LOAD_ORDER_GROUP   : {service.load_order_group}  ",
+        "        TAG                : 0  ",
+        f"        DISPLAY_NAME       : {service.display_name}  ",
+        f"        DEPENDENCIES       : {'/'.join(service.dependencies)}  ",
+        f"        SERVICE_START_NAME : {service.account}  ",
+    ]
+    return done("".join(line + "\n" for line in lines_))
+
+
+def _pairs(words: list[str]) -> dict[str, object]:
+    """Return a configuration's fields from sc's `name= value` words; Win32Error for others."""
+    fields: dict[str, object] = {}
+    for name, value in zip(words[::2], words[1::2], strict=False):
+        if name.lower() == "start=" and value.lower() in _START:
+            fields["start_mode"] = _START[value.lower()]
+        elif name.lower() == "depend=":
+            fields["dependencies"] = tuple(part for part in value.split("/") if part)
+        elif name.lower() in _FIELDS:
+            fields[_FIELDS[name.lower()]] = value
+        else:
+            raise Win32Error(errors.INVALID_PARAMETER, f"{name} {value}")
+    if len(words) % 2:
+        raise Win32Error(errors.INVALID_PARAMETER, words[-1])
+    return fields
+
+
+def _create(session: Session, rest: list[str]) -> Completed:
+    if not rest:
+        return failed(
+            1639, "\nDESCRIPTION:\n        Creates a service entry in the registry.\n", on_stdout=True
+        )
+    try:
+        fields = {"start_mode": "manual", "display_name": rest[0], **_pairs(rest[1:])}
+        if "path" not in fields:
+            raise Win32Error(errors.INVALID_PARAMETER, "binPath=")
+        session.host.services.create(Configuration(name=rest[0], **fields))
+    except Win32Error as error:
+        return _error("CreateService", error)
+    return done("[SC] CreateService SUCCESS\n")
+
+
+def _config(session: Session, rest: list[str]) -> Completed:
+    service = _find(session, rest[0] if rest else "")
+    session.host.services.installed.write(service.changed(**_pairs(rest[1:])))
+    return done("[SC] ChangeServiceConfig SUCCESS\n")
+
+
+def _description(session: Session, rest: list[str]) -> Completed:
+    service = _find(session, rest[0] if rest else "")
+    session.host.services.installed.write(service.changed(description=" ".join(rest[1:]) or None))
+    return done("[SC] ChangeServiceConfig2 SUCCESS\n")
+
+
+def _start(session: Session, rest: list[str]) -> Completed:
+    service = _find(session, rest[0] if rest else "")
+    session.host.services.start(service.name)
+    return done(_status(service, session.host.services.query(service.name), more=True))
+
+
+def _stop(session: Session, rest: list[str]) -> Completed:
+    service = _find(session, rest[0] if rest else "")
+    session.host.services.stop(service.name)
+    return done(_status(service, session.host.services.query(service.name)))
+
+
+def _delete(session: Session, rest: list[str]) -> Completed:
+    service = _find(session, rest[0] if rest else "")
+    session.host.services.delete(service.name)
+    return done("[SC] DeleteService SUCCESS\n")
+
+
+_COMMANDS = {
+    "config": _config,
+    "create": _create,
+    "delete": _delete,
+    "description": _description,
+    "qc": _qc,
+    "query": _query,
+    "queryex": lambda session, rest: _query(session, rest, more=True),
+    "start": _start,
+    "stop": _stop,
+}

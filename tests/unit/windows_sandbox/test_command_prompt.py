@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+import testtools
+
+from lab.windows_sandbox import command_prompt, errors
+from lab.windows_sandbox.command_prompt import syntax
+from lab.windows_sandbox.errors import Win32Error
+from tests.unit.windows_sandbox.host_case import HostCase
+
+
+class PromptCase(HostCase):
+    def run_line(self, line, stdin=b""):
+        completed = command_prompt.run_line(self.session, line, stdin=stdin)
+        return completed.exit_code, completed.stdout.decode(), completed.stderr.decode()
+
+    def assert_lines(self, *pairs):
+        for line, output in pairs:
+            self.assertEqual((0, output, ""), self.run_line(line), line)
+
+
+class TestSyntax(testtools.TestCase):
+    def test_how_loosely_operators_bind(self):
+        tree = syntax.parse("a & b || c && d | e")
+        self.assertEqual("&", tree.operator)
+        self.assertEqual("||", tree.right.operator)
+        self.assertEqual("&&", tree.right.right.operator)
+        self.assertEqual("|", tree.right.right.right.operator)
+
+    def test_redirections_are_taken_out(self):
+        tree = syntax.parse('tool 2>&1 >"a b.txt" x1 2>nul <in')
+        self.assertEqual("tool   x1  ", tree.text)
+        found = [(each.handle, each.kind, each.target) for each in tree.redirections]
+        self.assertEqual([(2, ">&", "1"), (1, ">", "a b.txt"), (2, ">", "nul"), (0, "<", "in")], found)
+
+    def test_what_is_unexpected(self):
+        for line, words in (
+            ("& a", "& was unexpected at this time."),
+            ("a && || b", "|| was unexpected at this time."),
+            ("a |", "The syntax of the command is incorrect."),
+            ("(a", "The syntax of the command is incorrect."),
+            ("(a) b", "b was unexpected at this time."),
+            ("a >", "The syntax of the command is incorrect."),
+        ):
+            self.assertEqual(words, str(self.assertRaises(syntax.SyntaxProblem, syntax.parse, line)))
+
+
+class TestOperators(PromptCase):
+    def test_sequences(self):
+        self.assert_lines(
+            ("echo one && echo two", "one \r\ntwo\r\n"),
+            ("echo one||echo two", "one\r\n"),
+            ("nothing-here 2>nul || echo two", "two\r\n"),
+            ("nothing-here 2>nul & echo two", "two\r\n"),
+            ("(echo one&echo two) | findstr t", "two\r\n"),
+            ('echo "a && b"', '"a && b"\r\n'),
+            ("echo a ^& b", "a & b\r\n"),
+            ("@echo hi", "hi\r\n"),
+        )
+        self.assertEqual((3, "", ""), self.run_line("exit /b 3 && echo two"))
+        self.assertEqual(1, self.run_line('ver | find "Linux"')[0])
+
+    def test_redirection(self):
+        self.assert_lines(
+            (r"echo one>C:\a.txt", ""),
+            (r"echo two>>C:\a.txt", ""),
+            (r"type C:\a.txt", "one\r\ntwo\r\n"),
+            (r"findstr two<C:\a.txt", "two\r\n"),
+            (
+                r"nothing-here >C:\all.txt 2>&1 & findstr recognized C:\all.txt",
+                "'nothing-here' is not recognized as an internal or external command,\r\n",
+            ),
+            ("nothing-here 2>nul & echo.", "\r\n"),
+        )
+        self.assertEqual(
+            (1, "", "The system cannot find the file specified.\r\n"), self.run_line(r"type <C:\no.txt")
+        )
+        self.assertEqual(
+            (1, "", "The system cannot find the path specified.\r\n"), self.run_line(r"echo x>C:\no\a.txt")
+        )
+
+    def test_conditions(self):
+        self.write(r"C:\a.txt")
+        self.assert_lines(
+            (r"if exist C:\a.txt (echo yes) else (echo no)", "yes\r\n"),
+            (r"if not exist C:\*.md echo none", "none\r\n"),
+            ("if /i ABC==abc echo same", "same\r\n"),
+            ('if "%USERNAME%"=="zuul" echo me', "me\r\n"),
+            ("if 10 GTR 9 echo more", "more\r\n"),
+            ("if defined NOPE (echo a) else echo b", "b\r\n"),
+            ("if errorlevel 1 echo bad", ""),
+        )
+
+    def test_what_is_no_program(self):
+        code, stdout, stderr = self.run_line("nothing-here /x")
+        self.assertEqual((1, ""), (code, stdout))
+        self.assertEqual(
+            "'nothing-here' is not recognized as an internal or external command,\r\n"
+            "operable program or batch file.\r\n",
+            stderr,
+        )
+
+    def test_what_it_does_not_know_is_named(self):
+        self.write(r"C:\do.bat")
+        for line, words in (
+            ("for %i in (1) do echo %i", "for"),
+            ("set /a 1+1", "set /a"),
+            (r"C:\do", "batch files, such as C:\\do.bat"),
+            ("dir /q", "dir /q"),
+            ("mklink a b", "mklink"),
+        ):
+            error = self.assertRaises(Win32Error, self.run_line, line)
+            self.assertEqual(errors.NOT_SUPPORTED, error.code)
+            self.assertIn(words, str(error))
+
+    def test_too_long(self):
+        self.assertEqual((1, "", "The command line is too long.\r\n"), self.run_line("echo " + "x" * 8190))
+
+
+class TestVariables(PromptCase):
+    def test_expansion(self):
+        self.assert_lines(
+            ("echo %USERNAME% %nope% %Errorlevel%", "zuul %nope% 0\r\n"),
+            ("echo %USERNAME:~0,2%%USERNAME:~-1%", "zul\r\n"),
+            ("echo %USERNAME:u=oo%", "zooool\r\n"),
+            ("set AZ=b c&set aZ", "AZ=b c\r\n"),
+            ('set "Q=1 & 2"&set Q', "Q=1 & 2\r\n"),
+            ("set USERNAME=&set USERNAME 2>nul || echo gone", "gone\r\n"),
+            (r"cd /d C:\Windows & cd", "C:\\Windows\r\n"),
+        )
+
+    def test_a_line_is_expanded_as_a_whole(self):
+        self.assertEqual("%A%\r\n", self.run_line("set A=1& echo %A%")[1])
+
+    def test_a_pipe_s_side_keeps_its_variables_to_itself(self):
+        self.assertEqual(1, self.run_line("set Q=1| findstr x & set Q")[0])
+
+
+class TestInternalCommands(PromptCase):
+    def test_files(self):
+        self.assert_lines(
+            (r"md C:\d\e & cd C:\d & echo x>e\f.txt& copy e\f.txt g.txt", "        1 file(s) copied.\r\n"),
+            (r"ren C:\d\g.txt h.txt & dir /b C:\d", "e\r\nh.txt\r\n"),
+            (r"dir /s /b C:\d\*.txt", "C:\\d\\h.txt\r\nC:\\d\\e\\f.txt\r\n"),
+            (r"del /q C:\d\*.txt & dir /b C:\d", "e\r\n"),
+            (r"rd /s /q C:\d & if not exist C:\d echo gone", "gone\r\n"),
+        )
+        self.assertIn("The directory is not empty", self.run_line(r"md C:\d\e & rd C:\d")[2])
+        self.assertEqual((1, "", "File Not Found\r\n"), self.run_line(r"dir /b C:\d\*.x"))
+
+    def test_dir(self):
+        self.write(r"C:\d\file.txt", "12345")
+        output = self.run_line(r"dir C:\d")[1]
+        self.assertIn(" Directory of C:\\d\r\n", output)
+        self.assertRegex(output, r"\d\d/\d\d/\d{4}  \d\d:\d\d [AP]M +5 file.txt")
+        self.assertRegex(output, r" 1 File\(s\) +5 bytes")
+
+    def test_type_and_ver(self):
+        self.write(r"C:\a b.txt", "text")
+        self.assert_lines((r'type "C:\A B.txt"', "text"))
+        self.assertIn("[Version 10.0.20348]", self.run_line("ver")[1])
+
+    def test_the_image_is_left_alone(self):
+        error = self.assertRaises(Win32Error, self.run_line, r"echo x>\\server\share\x")
+        self.assertEqual(errors.PATH_NOT_FOUND, error.code)
+
+
+class TestInvocation(testtools.TestCase):
+    def test_quotes_around_the_line(self):
+        for given, line in (
+            ("cmd /c echo a", "echo a"),
+            ('cmd.exe /c "echo a && echo b"', "echo a && echo b"),
+            ('cmd /c "C:\\Program Files\\x.exe"', '"C:\\Program Files\\x.exe"'),
+            ('cmd /s /c "C:\\Program Files\\x.exe"', "C:\\Program Files\\x.exe"),
+            ('cmd /c ""C:\\a b\\x.exe" "y z""', '"C:\\a b\\x.exe" "y z"'),
+            ("CMD /q /C dir", "dir"),
+            ("cmd /cdir", "dir"),
+        ):
+            self.assertEqual(line, command_prompt.line_of(given))
+
+    def test_an_interactive_one(self):
+        self.assertRaises(Win32Error, command_prompt.line_of, "cmd /k dir")

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+from tests.unit.windows_sandbox.test_command_prompt import PromptCase
+
+
+class TestTools(PromptCase):
+    def test_who_and_where(self):
+        self.assert_lines(
+            ("whoami", "hyperv-test\\zuul\r\n"),
+            ("hostname", "HYPERV-TEST\r\n"),
+            ("where whoami", "C:\\Windows\\system32\\whoami.exe\r\n"),
+            ("ipconfig | findstr IPv4", "   IPv4 Address. . . . . . . . . . . : 127.0.0.1\r\n"),
+        )
+        self.host.accounts.ensure_administrator("zuul")
+        self.assertIn("S-1-5-32-544", self.run_line("whoami /groups")[1])
+        self.assertIn("S-1-5-21-", self.run_line("whoami /user")[1])
+
+    def test_nonsense_is_refused(self):
+        for line in (
+            "ipconfig /x",
+            "whoami /x",
+            "hostname x",
+            "net x",
+            "sc x",
+            "tasklist /x",
+            "findstr",
+            "where",
+        ):
+            self.assertNotEqual(0, self.run_line(line)[0], line)
+
+    def test_findstr(self):
+        self.write(r"C:\a.txt", "one two\nThree\n[x]\n")
+        self.write(r"C:\b.txt", "three\n")
+        self.assert_lines(
+            (r"findstr one C:\a.txt", "one two\r\n"),
+            (r"findstr /i three C:\a.txt C:\b.txt", "C:\\a.txt:Three\r\nC:\\b.txt:three\r\n"),
+            (r"findstr /m three C:\*.txt", "C:\\b.txt\r\n"),
+            (r'findstr /c:"one two" C:\a.txt', "one two\r\n"),
+            (r'findstr "x two" C:\a.txt', "one two\r\n[x]\r\n"),
+            (r'findstr /n /r "^T.*e$" C:\a.txt', "2:Three\r\n"),
+            (r"findstr /v e C:\a.txt", "[x]\r\n"),
+            (r'findstr /l "[x]" C:\a.txt', "[x]\r\n"),
+            (r"type C:\a.txt | find /c " + '"e"', "2\r\n"),
+            (r"type C:\a.txt | sort /r", "Three\r\none two\r\n[x]\r\n"),
+        )
+        self.assertEqual(1, self.run_line(r"findstr nothing C:\a.txt")[0])
+        self.assertIn("Cannot open", self.run_line(r"findstr x C:\no.txt")[2])
+
+    def test_net_user_and_localgroup(self):
+        self.assert_lines(
+            ("net user ci s3cret /add", "The command completed successfully.\r\n\r\n"),
+            ("net localgroup administrators ci /add", "The command completed successfully.\r\n\r\n"),
+        )
+        self.assertEqual("ci", self.host.accounts.user_of_password("ci", "s3cret"))
+        self.assertIn("ci", self.run_line("net localgroup Administrators")[1])
+        self.assertIn("*Administrators", self.run_line("net user ci")[1])
+        self.assertIn("HELPMSG 1378", self.run_line("net localgroup Administrators ci /add")[2])
+        self.assertIn("HELPMSG 2224", self.run_line("net user ci /add")[2])
+        self.assertIn("Administrator            ci", self.run_line("net user")[1])
+        self.assertEqual(0, self.run_line("net user ci /active:no")[0])
+        self.assertIsNone(self.host.accounts.user_of_password("ci", "s3cret"))
+        self.assertEqual(0, self.run_line("net user ci /delete")[0])
+        self.assertIn("HELPMSG 2221", self.run_line("net user ci")[2])
+
+    def test_services(self):
+        self.assertIn("STATE              : 4  RUNNING", self.run_line("sc query vmms")[1])
+        code, stdout, _ = self.run_line("sc query nothing")
+        self.assertEqual(1060, code)
+        self.assertIn("[SC] OpenService FAILED 1060:", stdout)
+        self.assertEqual(0, self.run_line(r'sc create x binPath= "C:\x.exe -y" start= auto depend= vmms')[0])
+        self.assertIn("START_TYPE         : 2   AUTO_START", self.run_line("sc qc x")[1])
+        self.assertIn("STOPPED", self.run_line("sc query state= all | findstr STOPPED")[1])
+        self.assertIn("[SC] StartService FAILED 2:", self.run_line("sc start x")[1])
+        self.assertIn("System error 2 has occurred.", self.run_line("net start x")[2])
+        self.assertEqual(0, self.run_line("sc config x start= disabled && sc start x & sc delete x")[0])
+        self.assertIn("Hyper-V Virtual Machine Management", self.run_line("net start")[1])
+        self.assertIn("HELPMSG 2185", self.run_line("net start nothing")[2])
+
+    def test_a_process_that_has_just_been_started_ends_with_all_below_it(self):
+        self.session.writable(r"C:\sleep.exe").symlink_to("/usr/bin/sleep")
+        for _ in range(10):
+            child = self.session.start(r"C:\sleep.exe 60")
+            child.terminate()
+            # Its output is held open by whatever is left.
+            self.assertEqual(1, child.wait(20))
+
+    def test_processes(self):
+        self.session.writable(r"C:\sleep.exe").symlink_to("/usr/bin/sleep")
+        child = self.session.start(r"C:\sleep.exe 60")
+        self.assertIn("sleep.exe", self.run_line("tasklist")[1])
+        self.assertEqual(
+            f'"sleep.exe","{child.pid}","Services","0","8,192 K"\r\n',
+            self.run_line('tasklist /fi "IMAGENAME eq sleep.exe" /fo csv /nh')[1],
+        )
+        self.assertIn("No tasks", self.run_line('tasklist /fi "PID eq 1"')[1])
+        self.assertEqual(
+            (0, f'SUCCESS: The process "sleep.exe" with PID {child.pid} has been terminated.\r\n', ""),
+            self.run_line("taskkill /f /im sleep.exe"),
+        )
+        self.assertEqual(
+            (128, "", 'ERROR: The process "sleep.exe" not found.\r\n'),
+            self.run_line("taskkill /im sleep.exe"),
+        )
+        self.assertEqual(128, self.run_line("taskkill /pid 4")[0])
