@@ -129,6 +129,15 @@ class Accounts:
             known = domain.upper() in ("", ".", "BUILTIN", self._computer)
             return self._groups.get(short.lower()) if known else None
 
+    def name_of(self, number: str) -> str:
+        """Return the account of a SID with its domain, or the SID if there is none (any longer)."""
+        if user := self.user(number):
+            return f"{self._computer}\\{user.name}"
+        if group := self.group(number):
+            domain = "BUILTIN" if number.startswith("S-1-5-32-") else self._computer
+            return f"{domain}\\{group.name}"
+        return r"NT AUTHORITY\SYSTEM" if number == sid("SYSTEM") else number
+
     def groups_of(self, user: str) -> list[str]:
         with self._lock:
             return [group.name for group in self.groups() if user.lower() in map(str.lower, group.members)]

@@ -18,9 +18,10 @@ from lab.windows_sandbox.containment import Containment
 from lab.windows_sandbox.errors import Win32Error
 from lab.windows_sandbox.event_log import EventLog
 from lab.windows_sandbox.filesystem import FileSystem
-from lab.windows_sandbox.installation import install
+from lab.windows_sandbox.installation import HOSTS, install
 from lab.windows_sandbox.processes import Processes
 from lab.windows_sandbox.registry import Registry
+from lab.windows_sandbox.security import Security
 from lab.windows_sandbox.services.controller import ServiceController
 from lab.windows_sandbox.session import Session
 from lab.winrm_server.host import CommandRefused, Process
@@ -58,11 +59,10 @@ class WindowsHost:
             folder.mkdir(parents=True, exist_ok=True)
         self.filesystem = FileSystem(root / "C", image)
         self.registry = Registry(root / "registry.json")
-        self.event_log = EventLog(root / "events.jsonl")
+        self.event_log = EventLog(root / "events.jsonl", self.registry)
         install(self.filesystem, self.registry, name)
         tools.install(self.filesystem)
-        # Windows resolves its own name without asking anyone.
-        (root / "hosts").write_text(f"127.0.0.1 localhost\n{address} {name}\n")
+        self.resolve_names()
         seen = [*(binds or []), (root / "hosts", "/etc/hosts")]
         self.processes = Processes(Containment(self.filesystem, self.run_folder, name, seen))
         self.services = ServiceController(
@@ -75,6 +75,7 @@ class WindowsHost:
         )
         self.accounts = Accounts(root, self.computer_name)
         self.password_file = self.accounts.password_file
+        self.security = Security(root / "security.json")
         self.certificates = ClientCertificates(root / "client-certificates.json")
         self.model: Model | None = None
 
@@ -93,6 +94,13 @@ class WindowsHost:
         if Windows could not map it."""
         number = self.certificates.add(certificate, user)
         self.accounts.ensure_administrator(self.certificates.user(number))
+
+    def resolve_names(self) -> None:
+        """Have the host's processes resolve its own name, as Windows does without asking anyone, and those of
+        its hosts file."""
+        entries = self.filesystem.local(HOSTS).read_text()
+        # Written in place: processes that run have this very file.
+        (self.root / "hosts").write_text(f"127.0.0.1 localhost\n{self.address} {self.name}\n{entries}")
 
     def close(self) -> None:
         """End every process."""

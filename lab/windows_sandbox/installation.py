@@ -17,11 +17,16 @@ BUILD = "20348"
 
 CONTROL = r"HKLM\SYSTEM\CurrentControlSet\Control"
 MACHINE_ENVIRONMENT = CONTROL + r"\Session Manager\Environment"
+COMPUTER_NAME = CONTROL + r"\ComputerName\ComputerName"
+TIME_ZONE = CONTROL + r"\TimeZoneInformation"
+# What Server Manager knows to be installed.
+FEATURES = r"HKLM\SOFTWARE\Microsoft\ServerManager\ServicingStorage\ServerComponentCache"
 SERVICES = r"HKLM\SYSTEM\CurrentControlSet\Services"
 CURRENT_VERSION = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"
 
 FOLDERS = (
     r"C:\Windows\System32\config\systemprofile",
+    r"C:\Windows\System32\drivers\etc",
     r"C:\Windows\System32\winevt\Logs",
     r"C:\Windows\Temp",
     r"C:\Program Files",
@@ -44,15 +49,27 @@ BUILT_IN_SERVICES = {
 }
 
 
+HOSTS = r"C:\Windows\System32\drivers\etc\hosts"
+_HOSTS = (
+    "# This is a HOSTS file used by Microsoft TCP/IP for Windows.\r\n"
+    "# localhost name resolution is handled within DNS itself.\r\n"
+)
+
+
 def install(filesystem: FileSystem, registry: Registry, name: str) -> None:
     """Make the folders and, in an empty registry, the keys that Windows and its users expect."""
     for folder in FOLDERS:
         filesystem.local(folder).mkdir(parents=True, exist_ok=True)
+    hosts = filesystem.local(HOSTS)
+    if not hosts.exists():
+        hosts.write_text(_HOSTS, newline="")
     if registry.key_exists(CONTROL):
         return
     registry.update(
         {
-            CONTROL + r"\ComputerName\ComputerName": {"ComputerName": ("REG_SZ", name.upper()[:15])},
+            COMPUTER_NAME: {"ComputerName": ("REG_SZ", name.upper()[:15])},
+            TIME_ZONE: {"TimeZoneKeyName": ("REG_SZ", "UTC")},
+            FEATURES + r"\Hyper-V": {"InstallState": ("REG_DWORD", 1)},
             MACHINE_ENVIRONMENT: {
                 "ComSpec": ("REG_EXPAND_SZ", r"%SystemRoot%\system32\cmd.exe"),
                 "NUMBER_OF_PROCESSORS": ("REG_SZ", str(os.cpu_count())),

@@ -40,6 +40,8 @@ def run_module(session: Session, call: Call) -> dict[str, Any]:
         result = {"failed": True, "msg": f"{error.strerror}: {error.filename}"}
     result.setdefault("changed", False)
     result["invocation"] = {"module_args": specification.censored(parameters)}
+    if call.arguments.get("_ansible_diff") and run.diff:
+        result["diff"] = run.diff
     if run.warnings:
         result["warnings"] = run.warnings
     LOG.info(

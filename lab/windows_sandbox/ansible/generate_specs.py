@@ -28,6 +28,9 @@ def option(documented: dict[str, Any]) -> dict[str, Any]:
     kept = {name: documented[name] for name in _KEPT if documented.get(name) not in (None, [])}
     if "choices" in kept:
         kept["choices"] = list(kept["choices"])
+        # *regex* and the like stand for any text.
+        if any(str(choice).startswith("*") for choice in kept["choices"]):
+            del kept["choices"]
     if "suboptions" in documented:
         kept["suboptions"] = {name: option(value) for name, value in documented["suboptions"].items()}
     return kept

@@ -57,6 +57,7 @@ class StartedHost:
         shutil.copy(self.tls / "zuul.pem", self.tls / "authorized")
         self.image = self._make_image()
         self.process = None
+        self.urls = {}
 
     def _make_image(self):
         """Write an image with a Python (a script of the shims) and a Git (a link to a Linux program)."""
@@ -87,9 +88,11 @@ class StartedHost:
         with open(self.folder / "host.log", "ab") as log:
             self.process = subprocess.Popen(command, cwd=CHECKOUT, stdout=log, stderr=log)
         while not (self.root / "ready").exists():
-            if self.process.poll() is not None or time.monotonic() > started + 20:
+            if self.process.poll() is not None or time.monotonic() > started + 60:
                 raise RuntimeError("the host does not start:\n" + self.log())
             time.sleep(0.02)
+        urls = (self.root / "ready").read_text().split()
+        self.urls = {url.partition(":")[0]: url for url in urls}
         self._write_inventory()
 
     def stop(self):
@@ -103,7 +106,7 @@ class StartedHost:
     def _write_inventory(self):
         host = {
             "ansible_host": ADDRESS,
-            "ansible_port": int((self.root / "ready").read_text().rpartition(":")[2]),
+            "ansible_port": int(self.urls["https"].rpartition(":")[2]),
             "ansible_connection": "winrm",
             "ansible_winrm_transport": "certificate",
             "ansible_winrm_cert_pem": str(self.tls / "zuul.pem"),

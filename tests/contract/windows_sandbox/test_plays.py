@@ -9,7 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import winrm
+from winrm.exceptions import InvalidCredentialsError
+
 from tests.contract.windows_sandbox.started_host import ADDRESS, CHECKOUT, StartedHostCase, make_certificate
+
+PASSWORD = "correct horse 1"
 
 
 class TestPlays(StartedHostCase):
@@ -24,6 +29,21 @@ class TestPlays(StartedHostCase):
 
     def test_processes(self):
         self.play("processes.yaml")
+
+    def test_system(self):
+        self.play("system.yaml", password=PASSWORD)
+        # The user that the play has made logs on, over either listener and through cmd.exe.
+        for scheme, transport in (("http", "ntlm"), ("https", "ntlm"), ("https", "basic")):
+            session = winrm.Session(
+                f"{self.started.urls[scheme]}/wsman",
+                auth=("ci", PASSWORD),
+                transport=transport,
+                server_cert_validation="ignore",
+            )
+            ran = session.run_cmd("whoami && echo %USERPROFILE% | findstr ci")
+            self.assertEqual(b"hyperv-sim-9\\ci\r\nC:\\Users\\ci \r\n", ran.std_out, ran.std_err)
+        wrong = winrm.Session(f"{self.started.urls['http']}/wsman", auth=("ci", "guess"), transport="ntlm")
+        self.assertRaises(InvalidCredentialsError, wrong.run_cmd, "ver")
 
     def test_certificates(self):
         make_certificate(self.started.folder, "build", "build-1")

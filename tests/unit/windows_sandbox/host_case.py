@@ -22,9 +22,9 @@ class HostCase(testtools.TestCase):
         self.session = Session(self.host, "zuul")
         self.session.prepare_profile()
 
-    def run_module(self, name, /, _check_mode=False, **parameters):
+    def run_module(self, name, /, _check_mode=False, _diff=False, **parameters):
         """Return a module's result."""
-        arguments = parameters | {"_ansible_check_mode": _check_mode}
+        arguments = parameters | {"_ansible_check_mode": _check_mode, "_ansible_diff": _diff}
         return execution.run_module(self.session, Call(name, b"", arguments, {}, None, None))
 
     def succeed(self, name, /, **parameters):

@@ -3,19 +3,58 @@
 takes a ModuleCall and returns the result's fields, or raises ModuleFailed."""
 
 from lab.windows_sandbox.ansible.modules import (
+    accounts,
     basics,
     commands,
     copying,
     environment,
+    event_logs,
     facts,
     files,
+    firewall,
+    lines,
+    packages,
     registry,
     scripts,
+    security,
     services,
+    sharing,
+    system,
     waiting,
+    web,
 )
 
+# Those that both collections have, under one name.
+_BOTH = {
+    "win_eventlog": event_logs.win_eventlog,
+    "win_firewall": firewall.win_firewall,
+    "win_hosts": lines.win_hosts,
+    "win_timezone": system.win_timezone,
+}
+
 MODULES = {
+    **{
+        f"{collection}.windows.{name}": act
+        for collection in ("ansible", "community")
+        for name, act in _BOTH.items()
+    },
+    "ansible.windows.win_acl": security.win_acl,
+    "ansible.windows.win_feature": system.win_feature,
+    "ansible.windows.win_get_url": web.win_get_url,
+    "ansible.windows.win_group": accounts.win_group,
+    "ansible.windows.win_group_membership": accounts.win_group_membership,
+    "ansible.windows.win_hostname": system.win_hostname,
+    "ansible.windows.win_owner": security.win_owner,
+    "ansible.windows.win_package": packages.win_package,
+    "ansible.windows.win_path": environment.win_path,
+    "ansible.windows.win_share": sharing.win_share,
+    "ansible.windows.win_tempfile": files.win_tempfile,
+    "ansible.windows.win_uri": web.win_uri,
+    "ansible.windows.win_user": accounts.win_user,
+    "ansible.windows.win_whoami": accounts.win_whoami,
+    "community.windows.win_eventlog_entry": event_logs.win_eventlog_entry,
+    "community.windows.win_firewall_rule": firewall.win_firewall_rule,
+    "community.windows.win_lineinfile": lines.win_lineinfile,
     "ansible.windows.async_status": basics.async_status,
     "ansible.windows.setup": facts.setup,
     "ansible.windows.slurp": files.slurp,

@@ -25,6 +25,8 @@ class ModuleCall:
     parameters: dict[str, Any]
     check_mode: bool = False
     warnings: list[str] = field(default_factory=list)
+    # What was and what will be, for a task that asks (--diff).
+    diff: dict[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]

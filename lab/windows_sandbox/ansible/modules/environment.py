@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""win_environment."""
+"""win_environment, win_path."""
 
 from typing import Any
 
@@ -53,3 +53,44 @@ def _set(call: ModuleCall, name: str, value: Any) -> dict[str, Any]:
             kind = (registry.get(key, name) or ("REG_SZ",))[0]
             registry.set(key, name, kind, value)
     return {"changed": changed, "before": before, "after": value}
+
+
+def win_path(call: ModuleCall) -> dict[str, Any]:
+    registry, name = call.session.host.registry, call["name"]
+    key = MACHINE_ENVIRONMENT if call["scope"] == "machine" else user_key(call.session.user) + r"\Environment"
+    present = registry.data(key, name, "")
+    elements = [element for element in present.split(";") if element]
+    before, result = list(elements), {}
+    if call["state"] == "absent":
+        for element in call["elements"]:
+            result["removed_idx"] = index = _index(elements, element)
+            if index >= 0:
+                del elements[index]
+    else:
+        _add(elements, call["elements"])
+    value = ";".join(elements)
+    result |= {"path_value": value if elements != before else present, "changed": elements != before}
+    if result["changed"] and not call.check_mode:
+        registry.set(key, name, "REG_EXPAND_SZ", value)
+    return result
+
+
+def _index(elements: list[str], wanted: str) -> int:
+    """Return where an element is, neither quotes nor a backslash around it counting, or -1."""
+    plain = [element.strip('"').strip("\\").lower() for element in elements]
+    wanted = wanted.strip('"').strip("\\").lower()
+    return plain.index(wanted) if wanted in plain else -1
+
+
+def _add(elements: list[str], wanted: list[str]) -> None:
+    """Add what is missing, and move what is not in the order that was asked for."""
+    last = -1
+    for element in wanted:
+        index = _index(elements, element)
+        if 0 <= index and index >= last:
+            last = index
+            continue
+        if index >= 0:
+            del elements[index]
+        elements.append(element)
+        last = len(elements) - 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""win_file, win_stat, win_find, slurp."""
+"""win_file, win_tempfile, win_stat, win_find, slurp."""
 
 import base64
 import fnmatch
@@ -7,6 +7,7 @@ import hashlib
 import ntpath
 import os
 import re
+import secrets
 import shutil
 import time
 from pathlib import Path
@@ -14,9 +15,6 @@ from typing import Any
 
 from lab.windows_sandbox.ansible.modules.call import ModuleCall, ModuleFailed
 from lab.windows_sandbox.session import Session
-
-# Owner of what an administrator makes (documented: default owner of objects created by administrators).
-_OWNER = r"BUILTIN\Administrators"
 
 _AGE = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZE = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -40,6 +38,22 @@ def remove(session: Session, path: str) -> None:
         shutil.rmtree(local)
     else:
         local.unlink()
+    session.host.security.forget(session.path(path))
+
+
+def win_tempfile(call: ModuleCall) -> dict[str, Any]:
+    session = call.session
+    name = session.expand(call["prefix"]) + secrets.token_hex(6) + session.expand(call["suffix"] or "")
+    path = join(session.path(call["path"]), name)
+    if not session.is_directory(call["path"]):
+        raise ModuleFailed(
+            "No random temporary file worked in 5 attempts. Error: Could not find a part of the path"
+            f" '{path}'."
+        )
+    if not call.check_mode:
+        local = session.writable(path)
+        local.mkdir() if call["state"] == "directory" else local.touch()
+    return {"changed": True, "state": call["state"], "path": path}
 
 
 def win_file(call: ModuleCall) -> dict[str, Any]:
@@ -107,7 +121,7 @@ def facts(session: Session, path: str, *, follow: bool, algorithm: str | None) -
         "lastwritetime": stat.st_mtime,
         "filename": ntpath.basename(path),
         "path": path,
-        "owner": _OWNER,
+        "owner": session.host.accounts.name_of(session.host.security.owner(path)),
     }
     if is_link:
         result["lnk_source"] = result["lnk_target"] = session.host.filesystem.windows(target)

@@ -20,7 +20,8 @@ _BYTES = ("REG_NONE", "REG_BINARY")
 _LARGEST = {"dword": 0xFFFFFFFF, "qword": 0xFFFFFFFFFFFFFFFF}
 
 
-def _key(call: ModuleCall, what: str) -> str:
+def key_of(call: ModuleCall, what: str) -> str:
+    """Return the key that the parameter path names, as Registry takes it."""
     match = re.fullmatch(r"(HKCC|HKCR|HKCU|HKLM|HKU):\\(.*)", call["path"], re.IGNORECASE | re.DOTALL)
     if not match:
         raise ModuleFailed(
@@ -72,7 +73,7 @@ def win_regedit(call: ModuleCall) -> dict[str, Any]:
         raise ModuleFailed(
             "the simulated host has no registry hives in files: it does not know win_regedit's hive"
         )
-    key, name, kind = _key(call, "powershell"), call["name"] or "", call["type"]
+    key, name, kind = key_of(call, "powershell"), call["name"] or "", call["type"]
     registry = call.session.host.registry
     result: dict[str, Any] = {"changed": False, "data_changed": False, "data_type_changed": False}
     if call["state"] == "absent":
@@ -111,7 +112,7 @@ def _property(call: ModuleCall, value: tuple[str, Any]) -> dict[str, Any]:
 
 
 def win_reg_stat(call: ModuleCall) -> dict[str, Any]:
-    key, registry = _key(call, "registry"), call.session.host.registry
+    key, registry = key_of(call, "registry"), call.session.host.registry
     if call["name"] is not None:
         value = registry.get(key, call["name"])
         return {"exists": True, **_property(call, value)} if value else {"exists": False}

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""win_acl, win_owner: who owns what, and explicit access rules. They are kept and told, not enforced: every
+account that gets into this host is one administrator or another."""
+
+import ntpath
+import re
+from typing import Any
+
+from lab.windows_sandbox.ansible.modules.call import ModuleCall, ModuleFailed
+from lab.windows_sandbox.ansible.modules.registry import key_of
+from lab.windows_sandbox.environment import is_system, sid
+
+_WELL_KNOWN = {
+    "everyone": "S-1-1-0",
+    "creator owner": "S-1-3-0",
+    "authenticated users": "S-1-5-11",
+    "system": "S-1-5-18",
+    "local service": "S-1-5-19",
+    "network service": "S-1-5-20",
+    r"nt virtual machine\virtual machines": "S-1-5-83-0",
+}
+
+# System.Security.AccessControl.FileSystemRights and RegistryRights (documented).
+_RIGHTS = {
+    "file": {
+        "ReadData", "ListDirectory", "WriteData", "CreateFiles", "AppendData", "CreateDirectories",
+        "ReadExtendedAttributes", "WriteExtendedAttributes", "ExecuteFile", "Traverse",
+        "DeleteSubdirectoriesAndFiles", "ReadAttributes", "WriteAttributes", "Write", "Delete",
+        "ReadPermissions", "Read", "ReadAndExecute", "Modify", "ChangePermissions", "TakeOwnership",
+        "Synchronize", "FullControl",
+    },
+    "registry": {
+        "QueryValues", "SetValue", "CreateSubKey", "EnumerateSubKeys", "Notify", "CreateLink", "ReadKey",
+        "WriteKey", "Delete", "ReadPermissions", "ChangePermissions", "TakeOwnership", "FullControl",
+        "ExecuteKey",
+    },
+}  # fmt: skip
+
+
+def account_sid(call: ModuleCall, name: str) -> str | None:
+    """Return the SID of an account in any spelling, or None if this host does not know it."""
+    accounts = call.session.host.accounts
+    if re.fullmatch(r"S-1-[\d-]+", name, re.IGNORECASE):
+        return name.upper()
+    short = re.sub(r"^(nt authority|builtin)\\", "", name.lower())
+    if is_system(name) or short in _WELL_KNOWN:
+        return sid("SYSTEM") if is_system(name) else _WELL_KNOWN[short]
+    found = accounts.user(name) or accounts.group(name)
+    return found.sid if found else None
+
+
+def win_acl(call: ModuleCall) -> dict[str, Any]:
+    if call.check_mode:
+        raise ModuleFailed("remote module does not support check mode", skipped=True)
+    path, kind = _object(call)
+    number = account_sid(call, call["user"])
+    if number is None:
+        raise ModuleFailed(f"{call['user']} is not a valid user or group on the host machine or domain")
+    rights = sorted(part.strip() for part in call["rights"].split(","))
+    spelled = {name.lower(): name for name in _RIGHTS[kind]}
+    if unknown := [part for part in rights if part.lower() not in spelled]:
+        raise ModuleFailed(
+            f"an error occurred when attempting to {call['state']} {call['rights']} permission(s) on {path}"
+            f" for {call['user']} - Unable to match the identifier name {unknown[0]} to a valid enumerator"
+            " name"
+        )
+    leaf = kind == "file" and call.session.is_file(path)
+    inherit = "None" if leaf else call["inherit"] or "ContainerInherit, ObjectInherit"
+    rule = {
+        "sid": number,
+        "rights": ", ".join(spelled[part.lower()] for part in rights),
+        "type": call["type"],
+        "inherit": inherit,
+        "propagation": call["propagation"],
+    }
+    security = call.session.host.security
+    present = rule in security.rules(path)
+    if call["state"] == "present" and not present:
+        security.add_rule(path, rule)
+    elif call["state"] == "absent" and present:
+        security.remove_rule(path, rule)
+    else:
+        return {
+            "changed": False,
+            "msg": f"the specified rule {'already exists' if present else 'does not exist'}",
+        }
+    return {"changed": True}
+
+
+def _object(call: ModuleCall) -> tuple[str, str]:
+    path = call["path"]
+    if re.match(r"HK(LM|CU|CR|U|CC):", path, re.IGNORECASE):
+        key = key_of(call, "registry")
+        if not call.session.host.registry.key_exists(key):
+            raise ModuleFailed(f"{path} file or directory does not exist on the host")
+        return key, "registry"
+    if re.match(r"cert:", path, re.IGNORECASE):
+        raise ModuleFailed("the simulated host keeps no access rules of certificates")
+    if not call.session.exists(path):
+        raise ModuleFailed(f"{path} file or directory does not exist on the host")
+    return call.session.path(path), "file"
+
+
+def win_owner(call: ModuleCall) -> dict[str, Any]:
+    session, security = call.session, call.session.host.security
+    if not session.exists(call["path"]):
+        raise ModuleFailed(f"{call['path']} file or directory does not exist on the host")
+    number = account_sid(call, call["user"])
+    if number is None:
+        raise ModuleFailed(f"Failed to translate '{call['user']}' to a SecurityIdentifier")
+    path = session.path(call["path"])
+    paths = [path]
+    if call["recurse"] and session.is_directory(path):
+        paths += session.host.filesystem.tree(path)
+    changed = [each for each in paths if security.owner(each) != number]
+    for each in changed if not call.check_mode else ():
+        security.set_owner(ntpath.normpath(each), number)
+    return {"changed": bool(changed)}

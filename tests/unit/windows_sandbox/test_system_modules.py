@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Modules of accounts, settings, packages and the web."""
+
+import functools
+import hashlib
+import http.server
+import tempfile
+import threading
+from pathlib import Path
+
+from tests.unit.windows_sandbox.host_case import HostCase
+
+
+class TwiceCase(HostCase):
+    def change(self, name, /, **parameters):
+        """Check that a module would change, changes, and then has nothing to change; return its result."""
+        self.assertTrue(self.succeed(name, _check_mode=True, **parameters)["changed"], "check mode")
+        result = self.succeed(name, **parameters)
+        self.assertTrue(result["changed"], parameters)
+        self.assertFalse(self.succeed(name, **parameters)["changed"], "again")
+        return result
+
+
+class TestAccountModules(TwiceCase):
+    def test_user(self):
+        made = self.change("win_user", name="ci", password="s3cret", fullname="C I", groups=["Users"])
+        self.assertEqual([("Users")], [group["name"] for group in made["groups"]])
+        self.assertEqual("ci", self.host.accounts.user_of_password("ci", "s3cret"))
+        self.change("win_user", name="ci", groups=["S-1-5-32-544"], groups_action="add")
+        self.assertEqual(["Administrators", "Users"], self.host.accounts.groups_of("ci"))
+        self.change("win_user", name="ci", account_disabled=True)
+        self.assertTrue(self.succeed("win_user", name="ci", state="query")["account_disabled"])
+        self.assertTrue(self.succeed("win_user", name="ci", password="x")["changed"])
+        self.assertFalse(
+            self.succeed("win_user", name="ci", password="y", update_password="on_create")["changed"]
+        )
+        self.fail_with("group 'none' not found", "win_user", name="ci", groups=["none"])
+        self.change("win_user", name="ci", state="absent")
+        self.assertEqual("absent", self.succeed("win_user", name="ci", state="query")["state"])
+
+    def test_group_and_membership(self):
+        self.host.accounts.create_user("ci")
+        made = self.change("win_group", name="builders", description="build", members={"add": ["ci"]})
+        self.assertEqual(self.host.accounts.group("builders").sid, made["sid"])
+        self.change("win_group_membership", name="builders", members=["Administrator"], state="present")
+        pure = self.change("win_group_membership", name="builders", members=["ci"], state="pure")
+        self.assertEqual(["HYPERV-TEST\\Administrator"], pure["removed"])
+        self.assertEqual(["HYPERV-TEST\\ci"], pure["members"])
+        self.fail_with("Could not find local group", "win_group_membership", name="none", members=["ci"])
+        self.fail_with("no local user", "win_group", name="builders", members={"set": ["nobody"]})
+        self.change("win_group", name="builders", state="absent")
+
+    def test_whoami(self):
+        self.host.accounts.ensure_administrator("zuul")
+        who = self.succeed("win_whoami")
+        self.assertEqual("zuul", who["account"]["account_name"])
+        self.assertEqual("High Mandatory Level", who["label"]["account_name"])
+        self.assertEqual(["Administrators"], [group["account_name"] for group in who["groups"]])
+
+
+class TestSettings(TwiceCase):
+    def test_hostname_and_timezone(self):
+        self.assertTrue(self.change("win_hostname", name="other")["reboot_required"])
+        self.fail_with("not valid", "win_hostname", name="under_score")
+        self.change("ansible.windows.win_timezone", timezone="Tokyo Standard Time")
+        self.fail_with("isn't supported", "ansible.windows.win_timezone", timezone="Mars")
+
+    def test_path(self):
+        self.change("win_path", elements=[r"C:\a", r"C:\b"])
+        self.assertFalse(self.succeed("win_path", elements=["C:\\A\\"])["changed"])
+        self.change("win_path", elements=[r"C:\a"], state="absent")
+        self.assertTrue(
+            self.host.registry.data(
+                r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\Environment", "Path"
+            ).endswith(r"\Wbem;C:\b")
+        )
+
+    def test_feature(self):
+        self.assertFalse(self.succeed("win_feature", name=["Hyper-V"])["changed"])
+        made = self.change("win_feature", name=["Multipath-IO", "Telnet-Client"])
+        self.assertEqual("SuccessRestartRequired", made["exitcode"])
+        self.change("win_feature", name="Telnet-Client", state="absent")
+        self.fail_with("name is not valid: 'Coffee'", "win_feature", name=["Coffee"])
+
+    def test_firewall(self):
+        self.change("ansible.windows.win_firewall", state="disabled", profiles=["Public"])
+        rule = {"name": "nova", "localport": "8774", "protocol": "tcp", "direction": "in", "action": "allow"}
+        self.change("win_firewall_rule", **rule)
+        self.change("win_firewall_rule", **{**rule, "localport": "8775"})
+        self.change("win_firewall_rule", name="nova", state="absent")
+        self.fail_with("must be one of", "win_firewall_rule", name="x", direction="up")
+
+    def test_acl_and_owner(self):
+        self.write(r"C:\d\f.txt")
+        rule = {"path": r"C:\d", "user": "Everyone", "rights": "Read, Write", "type": "allow"}
+        self.assertTrue(self.succeed("win_acl", **rule)["changed"])
+        self.assertFalse(self.succeed("win_acl", **{**rule, "rights": "write,read"})["changed"])
+        self.assertTrue(self.succeed("win_acl", **rule, state="absent")["changed"])
+        self.fail_with("Unable to match", "win_acl", **{**rule, "rights": "Everything"})
+        self.fail_with("not a valid user", "win_acl", **{**rule, "user": "nobody"})
+        self.change("win_owner", path=r"C:\d", user="SYSTEM", recurse=True)
+        self.assertEqual(
+            r"NT AUTHORITY\SYSTEM", self.succeed("win_stat", path=r"C:\d\f.txt")["stat"]["owner"]
+        )
+        self.succeed("win_file", path=r"C:\d", state="absent")
+        self.write(r"C:\d\f.txt")
+        self.assertEqual(
+            r"BUILTIN\Administrators", self.succeed("win_stat", path=r"C:\d\f.txt")["stat"]["owner"]
+        )
+
+    def test_share(self):
+        self.write(r"C:\d\f.txt")
+        self.change("win_share", name="d", path=r"C:\d", full="Administrators", read="Everyone")
+        self.change("win_share", name="d", path=r"C:\d", change="Everyone", rule_action="add")
+        self.change("win_share", name="d", state="absent")
+        self.fail_with("does not exist", "win_share", name="d", path=r"C:\no")
+
+    def test_event_log(self):
+        self.change("ansible.windows.win_eventlog", name="CI", sources=["builder"])
+        entry = {"log": "CI", "source": "builder", "event_id": 7, "message": "hello", "entry_type": "Warning"}
+        self.succeed("win_eventlog_entry", **entry)
+        self.assertEqual(["hello"], [event.message for event in self.host.event_log.newest("CI", 5)])
+        self.fail_with("does not exist", "win_eventlog_entry", **{**entry, "source": "other"})
+        self.fail_with("does not belong", "win_eventlog_entry", **{**entry, "log": "System"})
+        self.change("ansible.windows.win_eventlog", name="CI", state="clear")
+        self.change("ansible.windows.win_eventlog", name="CI", state="absent")
+
+    def test_hosts(self):
+        self.change("ansible.windows.win_hosts", canonical_name="db", ip_address="10.0.0.1", aliases=["db1"])
+        self.assertIn("10.0.0.1 db db1", (self.host.root / "hosts").read_text())
+        self.change(
+            "ansible.windows.win_hosts",
+            canonical_name="db",
+            ip_address="10.0.0.1",
+            aliases=["x"],
+            action="add",
+        )
+        self.change("ansible.windows.win_hosts", canonical_name="db", ip_address="10.0.0.2")
+        self.assertNotIn("10.0.0.1", (self.host.root / "hosts").read_text())
+        self.change("ansible.windows.win_hosts", canonical_name="db", state="absent")
+        self.fail_with("valid ip address", "ansible.windows.win_hosts", canonical_name="a", ip_address="b")
+
+    def test_tempfile(self):
+        path = self.succeed("win_tempfile", suffix=".log", state="file")["path"]
+        self.assertTrue(self.session.is_file(path) and path.endswith(".log"))
+
+
+class TestLines(TwiceCase):
+    def lines(self):
+        return self.session.local(r"C:\a.ini").read_bytes().decode()
+
+    def test_present_and_absent(self):
+        self.write(r"C:\a.ini", "a=1\nb=2\n")
+        path = {"path": r"C:\a.ini"}
+        self.change("win_lineinfile", **path, regexp="^b=", line="b=3")
+        self.assertEqual("a=1\r\nb=3\r\n", self.lines())
+        self.change("win_lineinfile", **path, line="c=4", insertafter="^a=")
+        self.change("win_lineinfile", **path, line="top", insertbefore="BOF")
+        self.assertEqual("top\r\na=1\r\nc=4\r\nb=3\r\n", self.lines())
+        self.succeed("win_lineinfile", **path, regexp=r"(\w)=(\d)", line="$1=[$2]", backrefs=True)
+        self.assertTrue(self.lines().endswith("b=[3]\r\n"))
+        removed = self.change("win_lineinfile", **path, regexp="^(top|c)", state="absent")
+        self.assertEqual(2, removed["found"])
+        self.fail_with("does not exist !", "win_lineinfile", path=r"C:\no", line="x")
+        self.fail_with("line= is required", "win_lineinfile", **path)
+
+    def test_diff(self):
+        self.write(r"C:\a.ini", "a\n")
+        result = self.succeed("win_lineinfile", path=r"C:\a.ini", line="b", _check_mode=True, _diff=True)
+        self.assertEqual({"before": "a\r\n", "after": "a\r\nb\r\n"}, result["diff"])
+        self.assertEqual("a\n", self.lines())
+        self.assertNotIn("diff", self.succeed("win_lineinfile", path=r"C:\a.ini", line="b"))
+
+    def test_marks_are_kept(self):
+        self.session.writable(r"C:\a.ini").write_bytes("ä\r\n".encode("utf-16"))
+        self.change("win_lineinfile", path=r"C:\a.ini", line="ö", newline="windows")
+        self.assertEqual("ä\r\nö\r\n", self.session.local(r"C:\a.ini").read_bytes().decode("utf-16"))
+
+
+class TestPackages(TwiceCase):
+    INSTALLER = "#!/bin/sh\n# ProductCode: {11111111-2222-3333-4444-555555555555}\necho $@ >>/c/said.txt\n"
+
+    def test_msi(self):
+        self.write(r"C:\tool.msi", self.INSTALLER)
+        self.change("win_package", path=r"C:\tool.msi", arguments=["A=1"])
+        self.change("win_package", product_id="{11111111-2222-3333-4444-555555555555}", state="absent")
+        said = self.session.local(r"C:\said.txt").read_text()
+        self.assertEqual("/i /qn /norestart A=1\n/x\n", said)
+
+    def test_exe(self):
+        self.write(r"C:\setup.exe", self.INSTALLER + "exit 5")
+        self.fail_with("unexpected rc", "win_package", path=r"C:\setup.exe", product_id="tool")
+        self.write(r"C:\setup.exe", "#!/bin/sh\necho there > /c/there.txt\n")
+        self.change("win_package", path=r"C:\setup.exe", creates_path=r"C:\there.txt")
+        self.fail_with("cannot be reached", "win_package", path=r"C:\no.exe", product_id="x")
+
+
+class TestWeb(TwiceCase):
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        Path(folder.name, "file.json").write_text('{"a": 1}')
+
+        class Quiet(http.server.SimpleHTTPRequestHandler):
+            def log_message(self, *args):
+                pass
+
+        handler = functools.partial(Quiet, directory=folder.name)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.url = f"http://127.0.0.1:{server.server_port}"
+
+    def test_get_url(self):
+        got = self.change("win_get_url", url=f"{self.url}/file.json", dest="C:\\", use_proxy=False)
+        self.assertEqual(("C:\\file.json", 8), (got["dest"], got["size"]))
+        self.assertEqual(hashlib.sha1(b'{"a": 1}').hexdigest(), got["checksum_dest"])
+        parameters = {"dest": r"C:\x.json", "use_proxy": False}
+        self.fail_with(
+            "did not match", "win_get_url", url=f"{self.url}/file.json", checksum="00", **parameters
+        )
+        self.fail_with("(404)", "win_get_url", url=f"{self.url}/none", **parameters)
+        self.fail_with("refused", "win_get_url", url="http://127.0.0.1:1/", **parameters)
+
+    def test_uri(self):
+        answer = self.succeed("win_uri", url=f"{self.url}/file.json", return_content=True, use_proxy=False)
+        self.assertEqual((200, {"a": 1}), (answer["status_code"], answer["json"]))
+        self.fail_with("'404' is not in list", "win_uri", url=f"{self.url}/none", use_proxy=False)
+        self.succeed("win_uri", url=f"{self.url}/none", status_code=[404], use_proxy=False)
+        self.fail_with("does not know the parameter proxy_url", "win_uri", url=self.url, proxy_url="x")
