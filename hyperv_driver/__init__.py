@@ -4,15 +4,18 @@
 ============================ ====================================================================
 ``driver``                   the class that nova loads; hands every call to one of the ops below
 ``vmops``                    a virtual machine from spawn to destroy
+``specs``                    what an instance asks of it, or a refusal
 ``powerops``                 its states: on, off, reboot, pause, suspend
 ``diskops``, ``imagecache``  its disks, and the images they are differences of
 ``snapshotops``              its root disk as a new image
+``configdriveops``           what nova tells the guest, written by ``iso9660``
 ``images``                   what a VHD or VHDX file is, read from the file itself
 ``networkops``               its network adapters
 ``consoleops``               its serial port, kept as a log
 ``diagnosticsops``           what Hyper-V measures of it
 ``events``                   what Windows says of it without being asked
 ``hostops``                  what the host has
+``access``                   who may read a file
 ``compute``, ``service``     nova-compute, and the Windows service that hosts it
 ``ml2``                      the other side of the adapters: Neutron's mechanism driver
 ============================ ====================================================================

@@ -16,6 +16,13 @@ OPTIONS = [
         default=False,
         help="Hide CPU features from guests, so that instances can move between hosts with different CPUs.",
     ),
+    cfg.FloatOpt(
+        "dynamic_memory_ratio",
+        default=1.0,
+        min=1.0,
+        help="An instance starts with its flavor's memory divided by this, and Hyper-V gives and takes as "
+        "the guest needs, up to the flavor's. 1.0: it has all of it, always.",
+    ),
     cfg.IntOpt(
         "soft_reboot_timeout",
         default=60,

@@ -1,15 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """An instance's own disks: files in its folder."""
 
+import dataclasses
+
 import nova.conf
 from nova import exception
 from nova.compute import utils as compute_utils
+from nova.virt import driver
 
 from hyperv_driver import images, paths
 
 CONF = nova.conf.CONF
 
-GIB = 1024**3
+MIB, GIB = 1024**2, 1024**3
+
+
+@dataclasses.dataclass(frozen=True)
+class Disks:
+    """The files in the drives of a virtual machine.
+
+    :ivar root: the disk that it boots from
+    :ivar others: its further hard disks
+    :ivar dvd: the ISO image in its DVD drive; None: it has no drive
+    """
+
+    root: str
+    others: list
+    dvd: str | None = None
 
 
 class DiskOps:
@@ -63,14 +80,22 @@ class DiskOps:
         files, _volumes = self._vmutils.get_vm_storage_paths(instance.name)
         return path.lower() in (file.lower() for file in files)
 
-    def create_ephemerals(self, instance, ephemerals):
-        """Make an empty disk for each ephemeral disk of a block device mapping; return their paths."""
-        created = []
-        for index, ephemeral in enumerate(ephemerals):
-            path = paths.ephemeral_disk(instance.name, index)
-            self._vhdutils.create_dynamic_vhd(path, ephemeral["size"] * GIB)
-            created.append(path)
-        return created
+    def create_others(self, instance, block_device_info):
+        """Make an empty disk for each ephemeral disk of a block device mapping, and one for swap.
+
+        :returns: their paths.
+        """
+        ephemerals = driver.block_device_info_get_ephemerals(block_device_info)
+        wanted = [
+            (paths.ephemeral_disk(instance.name, index), ephemeral["size"] * GIB)
+            for index, ephemeral in enumerate(ephemerals)
+        ]
+        swap = driver.block_device_info_get_swap(block_device_info)
+        if driver.swap_is_usable(swap):
+            wanted.append((paths.swap_disk(instance.name), swap["swap_size"] * MIB))
+        for path, size in wanted:
+            self._vhdutils.create_dynamic_vhd(path, size)
+        return [path for path, _size in wanted]
 
     def create_folder(self, instance):
         """Make the instance's folder, empty: what a former attempt left there is nobody's."""

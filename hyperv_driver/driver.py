@@ -9,6 +9,7 @@ from nova.virt import driver, hardware
 
 from hyperv_driver import (
     config,
+    configdriveops,
     consoleops,
     diagnosticsops,
     diskops,
@@ -36,6 +37,7 @@ class HyperVDriver(driver.ComputeDriver):
         **driver.ComputeDriver.capabilities,
         "has_imagecache": True,
         "supports_attach_interface": True,
+        "supports_secure_boot": True,
         "supports_image_type_vhd": True,
         "supports_image_type_vhdx": True,
     }
@@ -51,7 +53,13 @@ class HyperVDriver(driver.ComputeDriver):
         self._powerops = powerops.PowerOps(vmutils)
         self._consoleops = consoleops.ConsoleOps(vmutils)
         self._vmops = vmops.VMOps(
-            vmutils, virtapi, self._diskops, self._networkops, self._powerops, self._consoleops
+            vmutils,
+            virtapi,
+            self._diskops,
+            self._networkops,
+            self._powerops,
+            self._consoleops,
+            configdriveops.ConfigDriveOps(utilities.access),
         )
         self._snapshotops = snapshotops.SnapshotOps(vmutils, vhdutils, pathutils, self._diskops, glance.API())
         self._diagnosticsops = diagnosticsops.DiagnosticsOps(vmutils, utilities.hostutils)
@@ -115,8 +123,9 @@ class HyperVDriver(driver.ComputeDriver):
               admin_password, allocations, network_info=None,
               block_device_info=None, power_on=True, accel_info=None):  # fmt: skip
         self._vmops.spawn(
-            context, instance, image_meta, injected_files, network_info or [], block_device_info, power_on
-        )
+            context, instance, image_meta, injected_files, admin_password, network_info or [],
+            block_device_info, power_on,
+        )  # fmt: skip
 
     def destroy(self, context, instance, network_info, block_device_info=None,
                 destroy_disks=True, destroy_secrets=True):  # fmt: skip

@@ -18,7 +18,7 @@ __all__ = ["Utilities", "constants", "exceptions"]
 
 @dataclasses.dataclass(frozen=True)
 class Utilities:
-    """The os-win objects that the ops work with, one each for this process."""
+    """The os-win objects that the ops work with, one each for this process; and ``access.FileAccess``."""
 
     vmutils: Any
     vhdutils: Any
@@ -26,10 +26,14 @@ class Utilities:
     networkutils: Any
     hostutils: Any
     pathutils: Any
+    access: Any
 
     @classmethod
     def of_this_host(cls):
         """:raises os_win.exceptions.OSWinException: this is no Windows that os-win knows."""
+        # pywin32 is there on Windows only.
+        from hyperv_driver import access
+
         return cls(
             vmutils=utilsfactory.get_vmutils(),
             vhdutils=utilsfactory.get_vhdutils(),
@@ -37,4 +41,5 @@ class Utilities:
             networkutils=utilsfactory.get_networkutils(),
             hostutils=utilsfactory.get_hostutils(),
             pathutils=utilsfactory.get_pathutils(),
+            access=access.FileAccess(),
         )

@@ -6,7 +6,8 @@
     _base\\<image>.vhdx               an image as Glance has it
     _base\\<image>_<size>G.vhd        a VHD image at a flavor's size
     <instance>\\root.vhdx             difference from one of these, or a copy of it
-    <instance>\\ephemeral0.vhdx
+    <instance>\\ephemeral0.vhdx, swap.vhdx
+    <instance>\\configdrive.iso
     <instance>\\snapshot_<image>.vhdx     on its way to Glance
     <instance>\\console.log, console.log.1
 
@@ -47,6 +48,14 @@ def root_disk(instance_name, disk_format):
 
 def ephemeral_disk(instance_name, index):
     return os.path.join(instance_folder(instance_name), f"ephemeral{index}.vhdx")
+
+
+def swap_disk(instance_name):
+    return os.path.join(instance_folder(instance_name), "swap.vhdx")
+
+
+def config_drive(instance_name):
+    return os.path.join(instance_folder(instance_name), "configdrive.iso")
 
 
 def exported_disk(instance_name, image_id, disk_format):

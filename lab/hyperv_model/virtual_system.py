@@ -15,6 +15,12 @@ REALIZED = "Microsoft:Hyper-V:System:Realized"
 DEFAULT_ROOT = r"C:\ProgramData\Microsoft\Windows\Hyper-V"
 VM_VERSION = "10.0"  # what Windows Server 2022 gives new machines (documented)
 
+# documented: Set-VMFirmware's templates
+SECURE_BOOT_TEMPLATES = {
+    "MicrosoftWindows": "1734c6e8-3154-4dda-ba5f-a874cc483422",
+    "MicrosoftUEFICertificateAuthority": "272e7447-90a4-4563-a4b9-8e4ab00526ce",
+}
+
 # Settings that ModifySystemSettings changes only while the machine is off or saved (inferred from what
 # Hyper-V Manager greys out); all others change at any time.
 OFFLINE_SETTINGS = {
@@ -53,6 +59,16 @@ def install(model):
         Started=True,
         HealthState=5,
     )
+    for name, template in SECURE_BOOT_TEMPLATES.items():
+        # Found by their names (inferred: os-win does); what else they say is guessed.
+        model.store.add(
+            V2,
+            "Msvm_VirtualSystemSettingData",
+            InstanceID=f"Microsoft:Definition\\{name}",
+            ElementName=name,
+            VirtualSystemType="Microsoft:Hyper-V:SecureBootTemplate",
+            SecureBootTemplateId=template,
+        )
 
 
 @provides(f"{SERVICE}.DefineSystem")

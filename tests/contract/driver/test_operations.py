@@ -2,6 +2,7 @@
 """What can be asked of a server between spawn and destroy."""
 
 from lab.hyperv_model import vhd
+from lab.hyperv_model.virtual_system import SECURE_BOOT_TEMPLATES
 from tests.contract.driver.on_hyperv import OnHyperVTest
 
 IMAGE_SIZE = 20 * 1024**2
@@ -96,6 +97,53 @@ class OperationsTest(OnHyperVTest):
             with vhd.open_disk(new) as disk:
                 self.assertEqual((vhd.DYNAMIC, 2**30), (disk.kind, disk.size))
                 self.assertEqual(b"last", disk.read(IMAGE_SIZE - 4, 4))
+
+    def test_config_drive_swap_and_secure_boot(self):
+        image = self.add_image("vhdx")
+        for machine_type, dvd in (("hyperv-gen1", "1\\0"), ("hyperv-gen2", "0\\1")):
+            said = self.nova(f"""
+                from unittest import mock
+                metadata = mock.Mock()
+                metadata.metadata_for_config_drive.return_value = [(r"ec2\\latest\\user-data", b"secret")]
+                extra_specs = {{"os:secure_boot": "required"}} if "{machine_type}" == "hyperv-gen2" else {{}}
+                made = instance(
+                    image_ref="{image}", config_drive="True", flavor=flavor(extra_specs=extra_specs)
+                )
+                swap = {{"device_name": "/dev/sdc", "swap_size": 64}}
+                CONF.set_override("dynamic_memory_ratio", 2.0, group="hyperv")
+                with mock.patch("nova.api.metadata.base.InstanceMetadata", return_value=metadata):
+                    properties = {{"hw_machine_type": "{machine_type}", "os_type": "linux"}}
+                    spawn(made, "vhdx", [], {{"swap": swap}}, **properties)
+                CONF.clear_override("dynamic_memory_ratio", group="hyperv")
+                vmutils = hyperv._vmops._vmutils
+                drive = os.path.join(INSTANCES, made.name, "configdrive.iso")
+                settings = vmutils._lookup_vm_check(made.name)
+                attachment = vmutils.get_disk_attachment_info(drive, is_physical=False)
+                said = [
+                    hyperv.get_info(made).state,
+                    [os.path.basename(path) for path in vmutils.get_vm_dvd_disk_paths(made.name)],
+                    sorted(os.path.basename(path) for path in vmutils.get_vm_storage_paths(made.name)[0]),
+                    [settings.SecureBootEnabled, settings.SecureBootTemplateId],
+                    f"{{attachment['controller_addr']}}\\\\{{attachment['controller_slot']}}",
+                    vmutils.get_vm_memory_info(made.name)["Reservation"],
+                    oct(os.stat(drive).st_mode & 0o777),
+                ]
+            """)
+            secure = [False, None]
+            if machine_type == "hyperv-gen2":
+                secure = [True, SECURE_BOOT_TEMPLATES["MicrosoftUEFICertificateAuthority"]]
+            self.assertEqual(
+                [
+                    RUNNING,
+                    ["configdrive.iso"],
+                    ["configdrive.iso", "root.vhdx", "swap.vhdx"],
+                    secure,
+                    dvd,
+                    256,
+                    "0o600",
+                ],
+                said,
+            )
 
     def test_diagnostics(self):
         image = self.add_image("vhdx")

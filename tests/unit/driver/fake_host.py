@@ -52,17 +52,26 @@ class FakeVMUtils:
 
     def update_vm(self, vm_name, memory_mb, memory_per_numa_node, vcpus_num, vcpus_per_numa_node,
                   limit_cpu_features, dynamic_mem_ratio):  # fmt: skip
-        self._vm(vm_name).update(memory_mb=memory_mb, vcpus=vcpus_num)
+        self._vm(vm_name).update(memory_mb=memory_mb, vcpus=vcpus_num, memory_ratio=dynamic_mem_ratio)
 
     def create_scsi_controller(self, vm_name):
         self._vm(vm_name)["scsi"] = True
 
-    def attach_ide_drive(self, vm_name, path, ctrller_addr, drive_addr):
-        self._vm(vm_name)["disks"].append(("ide", path))
+    def attach_ide_drive(self, vm_name, path, ctrller_addr, drive_addr, drive_type=constants.DISK):
+        assert self._vm(vm_name)["generation"] == constants.VM_GEN_1
+        self._attach(vm_name, "ide", path, drive_type)
 
-    def attach_scsi_drive(self, vm_name, path):
+    def attach_scsi_drive(self, vm_name, path, drive_type=constants.DISK):
         assert self._vm(vm_name)["scsi"]
-        self._vm(vm_name)["disks"].append(("scsi", path))
+        assert drive_type == constants.DISK or self._vm(vm_name)["generation"] == constants.VM_GEN_2
+        self._attach(vm_name, "scsi", path, drive_type)
+
+    def _attach(self, vm_name, bus, path, drive_type):
+        self._vm(vm_name)["disks"].append((bus, path))
+        assert (drive_type == constants.DVD) == path.endswith(".iso")
+
+    def enable_secure_boot(self, vm_name, msft_ca_required):
+        self._vm(vm_name)["secure boot"] = "UEFI CA" if msft_ca_required else "Windows"
 
     def set_boot_order(self, vm_name, device_boot_order):
         self._vm(vm_name)["boot"] = device_boot_order
@@ -243,6 +252,14 @@ class FakeDiskUtils:
         return 500 * GIB, 100 * GIB
 
 
+class FakeAccess:
+    def __init__(self):
+        self.restricted = {}
+
+    def restrict(self, path):
+        self.restricted[path] = os.path.getsize(path)
+
+
 def utilities():
     """:returns: oswin.Utilities of a host without virtual machines."""
     vmutils, vhdutils = FakeVMUtils(), FakeVHDUtils()
@@ -253,4 +270,5 @@ def utilities():
         networkutils=FakeNetworkUtils(vmutils),
         hostutils=FakeHostUtils(),
         pathutils=FakePathUtils(vhdutils),
+        access=FakeAccess(),
     )

@@ -11,6 +11,9 @@ from hyperv_driver import oswin
 from tests.unit.driver import base
 from tests.unit.driver.base import GIB, MIB, instance, vif
 
+GENERATION_2 = {"hw_machine_type": "hyperv-gen2"}
+SECURE = {"os_secure_boot": "required"}
+
 
 class SpawnTest(base.DriverTestCase):
     def state(self, made):
@@ -82,6 +85,26 @@ class SpawnTest(base.DriverTestCase):
         self.assertEqual(3 * GIB, self.disk(made, "ephemeral1.vhdx")["size"])
         self.assertEqual(["ide", "scsi", "scsi"], [bus for bus, _path in self.vm(made)["disks"]])
 
+    def test_swap(self):
+        swap = {"device_name": "/dev/sdc", "swap_size": 64}
+        made = self.spawn(block_device_info={"swap": swap, "ephemerals": [{"size": 1}]})
+        self.assertEqual(64 * MIB, self.disk(made, "swap.vhdx")["size"])
+        self.assertEqual(3, len(self.vm(made)["disks"]))
+
+    def test_secure_boot(self):
+        for os_type, authority in (("linux", "UEFI CA"), ("windows", "Windows")):
+            made = self.spawn(instance("x-2"), properties=SECURE | GENERATION_2 | {"os_type": os_type})
+            self.assertEqual(authority, self.vm(made)["secure boot"])
+            self.driver.destroy(self.context, made, [])
+        flavor = base.flavor(extra_specs={"os:secure_boot": "required"})
+        made = self.spawn(instance(flavor=flavor), properties=GENERATION_2 | {"os_type": "linux"})
+        self.assertEqual("UEFI CA", self.vm(made)["secure boot"])
+
+    def test_dynamic_memory(self):
+        self.assertEqual(1.0, self.vm(self.spawn())["memory_ratio"])
+        self.config(dynamic_memory_ratio=2.0, group="hyperv")
+        self.assertEqual(2.0, self.vm(self.spawn(instance("x-2")))["memory_ratio"])
+
     def test_adapters(self):
         flat, tagged = vif(), vif(details={"vlan": "101"}, address="fa:16:3e:00:00:02")
         made = self.spawn(vifs=[flat, tagged])
@@ -132,17 +155,15 @@ class SpawnTest(base.DriverTestCase):
 
     def test_what_it_does_not_do_is_refused(self):
         volume = {"block_device_mapping": [{"mount_device": "/dev/sdb"}]}
-        swap = {"swap": {"device_name": "/dev/sdc", "swap_size": 64}}
         for words, made, arguments in (
             ("has volumes", instance(), {"block_device_info": volume}),
-            ("swap", instance(), {"block_device_info": swap}),
             ("from a volume", instance(image_ref=""), {}),
-            ("config drive", instance(config_drive="True"), {}),
             ("files to inject", instance(), {"injected_files": [("/etc/motd", "hello")]}),
-            ("secure boot", instance(), {"properties": {"os_secure_boot": "required"}}),
+            ("takes generation 2", instance(), {"properties": SECURE}),
+            ("os_type is None", instance(), {"properties": SECURE | GENERATION_2}),
             ("hw_machine_type is pc", instance(), {"properties": {"hw_machine_type": "pc"}}),
             ("cannot have VHD disks", instance(),
-             {"disk_format": "vhd", "properties": {"hw_machine_type": "hyperv-gen2"}}),
+             {"disk_format": "vhd", "properties": GENERATION_2}),
         ):  # fmt: skip
             error = self.assertRaises(exception.InstanceUnacceptable, self.spawn, made, **arguments)
             self.assertIn(words, str(error))

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an instance asks of its virtual machine, or a refusal: nothing it asks for is left out in silence."""
+
+import dataclasses
+
+from nova import exception
+from nova.objects import fields
+from nova.virt import configdrive, driver
+
+from hyperv_driver import images
+from hyperv_driver.oswin import constants
+
+GENERATIONS = {
+    constants.IMAGE_PROP_VM_GEN_1: constants.VM_GEN_1,
+    constants.IMAGE_PROP_VM_GEN_2: constants.VM_GEN_2,
+}
+# By the image's os_type: whether Microsoft's UEFI CA signed the boot loader, or Windows' own authority.
+SIGNED_BY_UEFI_CA = {"linux": True, "windows": False}
+NOT_YET = ", which this driver does not do yet"
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """
+    :ivar generation: of the virtual machine, os-win's VM_GEN_1 or VM_GEN_2
+    :ivar disk_format: of its image
+    :ivar secure_boot: whether its firmware checks what it boots
+    :ivar needs_uefi_ca: whether that is signed by Microsoft's UEFI CA
+    """
+
+    generation: int
+    disk_format: str
+    secure_boot: bool = False
+    needs_uefi_ca: bool = False
+
+
+def spec_of(instance, image_meta, block_device_info, injected_files=()):
+    """Read what an instance asks for.
+
+    :raises nova.exception.InstanceUnacceptable: it cannot be had, or not yet.
+    """
+
+    def refuse_if(condition, reason):
+        if condition:
+            raise exception.InstanceUnacceptable(instance_id=instance.uuid, reason=reason)
+
+    properties = image_meta.properties
+    machine_type = properties.get("hw_machine_type", constants.IMAGE_PROP_VM_GEN_1)
+    disk_format = image_meta.disk_format if image_meta.obj_attr_is_set("disk_format") else None
+    secure_boot = _secure_boot(instance, properties) == fields.SecureBoot.REQUIRED
+    os_type = properties.get("os_type")
+
+    refuse_if(
+        machine_type not in GENERATIONS,
+        f"hw_machine_type is {machine_type}, expected one of: {', '.join(GENERATIONS)}",
+    )
+    generation = GENERATIONS[machine_type]
+    refuse_if(not instance.image_ref, f"it boots from a volume{NOT_YET}")
+    refuse_if(
+        disk_format not in images.READERS,
+        f"its image is {disk_format}, expected one of: {', '.join(images.READERS)}",
+    )
+    refuse_if(
+        generation == constants.VM_GEN_2 and disk_format == "vhd",
+        "a generation 2 virtual machine cannot have VHD disks, its image is one",
+    )
+    refuse_if(driver.block_device_info_get_mapping(block_device_info), f"it has volumes{NOT_YET}")
+    refuse_if(
+        injected_files and not configdrive.required_by(instance),
+        "it has files to inject, which takes a config drive",
+    )
+    refuse_if(
+        secure_boot and generation == constants.VM_GEN_1,
+        "it requires secure boot, which takes generation 2 (hw_machine_type)",
+    )
+    refuse_if(
+        secure_boot and os_type not in SIGNED_BY_UEFI_CA,
+        f"it requires secure boot, and its image's os_type is {os_type}, "
+        f"expected one of: {', '.join(SIGNED_BY_UEFI_CA)}",
+    )
+    refuse_if(instance.numa_topology, f"it asks for NUMA nodes or pinned CPUs{NOT_YET}")
+    return Spec(generation, disk_format, secure_boot, SIGNED_BY_UEFI_CA.get(os_type, False))
+
+
+def _secure_boot(instance, properties):
+    return properties.get("os_secure_boot") or instance.flavor.extra_specs.get("os:secure_boot")
