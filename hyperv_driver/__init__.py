@@ -7,6 +7,9 @@
 ``specs``                    what an instance asks of it, or a refusal
 ``powerops``                 its states: on, off, reboot, pause, suspend
 ``diskops``, ``imagecache``  its disks, and the images they are differences of
+``driveops``                 the drives that these are in
+``rescueops``                another disk to boot from, for a while
+``migrationops``             another flavor
 ``snapshotops``              its root disk as a new image
 ``configdriveops``           what nova tells the guest, written by ``iso9660``
 ``images``                   what a VHD or VHDX file is, read from the file itself

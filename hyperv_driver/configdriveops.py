@@ -18,8 +18,8 @@ class ConfigDriveOps:
     def __init__(self, access):
         self._access = access
 
-    def create(self, instance, network_info, injected_files=(), admin_password=None):
-        """Make an instance's config drive.
+    def create(self, instance, network_info, injected_files=(), admin_password=None, path=None):
+        """Make an instance's config drive, in its own place or at ``path``.
 
         :returns: its path; None if the instance has none.
         :raises nova.exception.ConfigDriveUnsupportedFormat:
@@ -38,9 +38,16 @@ class ConfigDriveOps:
             path.replace("\\", "/"): data.encode() if isinstance(data, str) else data
             for path, data in metadata.metadata_for_config_drive()
         }
-        path = paths.config_drive(instance.name)
+        path = path or paths.config_drive(instance.name)
+        self._write(path, iso9660.image(LABEL, files))
+        return path
+
+    def copy(self, source, path):
+        with open(source, "rb") as file:
+            self._write(path, file.read())
+
+    def _write(self, path, content):
         with open(path, "wb") as file:
             # Before anything is in it.
             self._access.restrict(path)
-            file.write(iso9660.image(LABEL, files))
-        return path
+            file.write(content)

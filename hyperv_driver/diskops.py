@@ -1,40 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """An instance's own disks: files in its folder."""
 
-import dataclasses
-
 import nova.conf
 from nova import exception
 from nova.compute import utils as compute_utils
 from nova.virt import driver
 
 from hyperv_driver import images, paths
+from hyperv_driver.driveops import Disks
 
 CONF = nova.conf.CONF
 
 MIB, GIB = 1024**2, 1024**3
 
 
-@dataclasses.dataclass(frozen=True)
-class Disks:
-    """The files in the drives of a virtual machine.
-
-    :ivar root: the disk that it boots from
-    :ivar others: its further hard disks
-    :ivar dvd: the ISO image in its DVD drive; None: it has no drive
-    """
-
-    root: str
-    others: list
-    dvd: str | None = None
-
-
 class DiskOps:
-    def __init__(self, vmutils, vhdutils, pathutils, imagecache):
-        self._vmutils = vmutils
+    def __init__(self, vhdutils, pathutils, imagecache, configdriveops):
         self._vhdutils = vhdutils
         self._pathutils = pathutils
         self._imagecache = imagecache
+        self._configdriveops = configdriveops
 
     def create_root(self, context, instance, disk_format):
         """Make the root disk from the instance's image, at the size of its flavor (0: at the image's).
@@ -52,7 +37,7 @@ class DiskOps:
         size = size_gb * GIB or image_size
         if size < image_size:
             raise exception.FlavorDiskSmallerThanImage(flavor_size=size, image_size=image_size)
-        path = paths.root_disk(instance.name, disk_format)
+        path = paths.root_disk(paths.instance_folder(instance.name), disk_format)
         if CONF.use_cow_images and disk_format == "vhd" and size != image_size:
             image = self._imagecache.get_at_size(image_id, disk_format, size_gb)
             image_size = size
@@ -70,32 +55,65 @@ class DiskOps:
 
         :raises nova.exception.DiskNotFound:
         """
-        candidates = [paths.root_disk(instance.name, disk_format) for disk_format in images.READERS]
-        for path in candidates:
-            if self._pathutils.exists(path):
-                return path
-        raise exception.DiskNotFound(location=" or ".join(candidates))
-
-    def is_attached(self, instance, path):
-        files, _volumes = self._vmutils.get_vm_storage_paths(instance.name)
-        return path.lower() in (file.lower() for file in files)
+        return self._existing_root(paths.instance_folder(instance.name))
 
     def create_others(self, instance, block_device_info):
         """Make an empty disk for each ephemeral disk of a block device mapping, and one for swap.
 
         :returns: their paths.
         """
-        ephemerals = driver.block_device_info_get_ephemerals(block_device_info)
-        wanted = [
-            (paths.ephemeral_disk(instance.name, index), ephemeral["size"] * GIB)
-            for index, ephemeral in enumerate(ephemerals)
-        ]
-        swap = driver.block_device_info_get_swap(block_device_info)
-        if driver.swap_is_usable(swap):
-            wanted.append((paths.swap_disk(instance.name), swap["swap_size"] * MIB))
-        for path, size in wanted:
+        wanted = _others(instance, block_device_info)
+        for path, size in wanted.items():
             self._vhdutils.create_dynamic_vhd(path, size)
-        return [path for path, _size in wanted]
+        return list(wanted)
+
+    def present(self, instance, block_device_info):
+        """The Disks that an instance has already."""
+        dvd = paths.config_drive(instance.name)
+        return Disks(
+            root=self.root(instance),
+            others=[path for path in _others(instance, block_device_info) if self._pathutils.exists(path)],
+            dvd=dvd if self._pathutils.exists(dvd) else None,
+        )
+
+    def copy_from_aside(self, instance, block_device_info):
+        """Copy the disks that a resize put aside, at the sizes of the instance's new flavor; make new ones.
+
+        :returns: the Disks.
+        """
+        self.create_folder(instance)
+        aside, folder = paths.aside_folder(instance.name), paths.instance_folder(instance.name)
+        root = self._existing_root(aside)
+        self._copy_grown(root, paths.moved(root, folder), instance.flavor.root_gb * GIB)
+        swap = paths.swap_disk(instance.name)
+        for path, size in _others(instance, block_device_info).items():
+            source = paths.moved(path, aside)
+            if path != swap and self._pathutils.exists(source):
+                self._copy_grown(source, path, size)
+            else:
+                self._vhdutils.create_dynamic_vhd(path, size)
+        dvd = paths.config_drive(instance.name)
+        if self._pathutils.exists(paths.moved(dvd, aside)):
+            self._configdriveops.copy(paths.moved(dvd, aside), dvd)
+        return self.present(instance, block_device_info)
+
+    def _copy_grown(self, source, path, size):
+        disk = self._vhdutils.get_vhd_size(source)["VirtualSize"]
+        with compute_utils.disk_ops_semaphore:
+            if size > disk and paths.disk_format(path) == "vhd":
+                # Windows grows no differencing VHD: it becomes a disk of its own.
+                self._vhdutils.convert_vhd(source, path)
+            else:
+                self._pathutils.copyfile(source, path)
+            if size > disk:
+                self._vhdutils.resize_vhd(path, size, is_file_max_size=False)
+
+    def _existing_root(self, folder):
+        candidates = [paths.root_disk(folder, disk_format) for disk_format in images.READERS]
+        for path in candidates:
+            if self._pathutils.exists(path):
+                return path
+        raise exception.DiskNotFound(location=" or ".join(candidates))
 
     def create_folder(self, instance):
         """Make the instance's folder, empty: what a former attempt left there is nobody's."""
@@ -104,3 +122,20 @@ class DiskOps:
 
     def remove_folder(self, instance):
         self._pathutils.check_remove_dir(paths.instance_folder(instance.name))
+
+    def remove_aside(self, instance):
+        self._pathutils.check_remove_dir(paths.aside_folder(instance.name))
+
+
+def _others(instance, block_device_info):
+    """Sizes by path of the disks beside the root disk."""
+    ephemerals = driver.block_device_info_get_ephemerals(block_device_info)
+    sizes = [ephemeral["size"] for ephemeral in ephemerals]
+    if len(sizes) == 1:
+        # nova leaves the block device mapping as it was when a resize gives an instance more.
+        sizes = [max(*sizes, instance.flavor.ephemeral_gb)]
+    wanted = {paths.ephemeral_disk(instance.name, index): size * GIB for index, size in enumerate(sizes)}
+    swap = driver.block_device_info_get_swap(block_device_info)
+    if driver.swap_is_usable(swap):
+        wanted[paths.swap_disk(instance.name)] = swap["swap_size"] * MIB
+    return wanted

@@ -13,12 +13,15 @@ from hyperv_driver import (
     consoleops,
     diagnosticsops,
     diskops,
+    driveops,
     events,
     hostops,
     imagecache,
+    migrationops,
     networkops,
     oswin,
     powerops,
+    rescueops,
     snapshotops,
     vmops,
 )
@@ -37,6 +40,7 @@ class HyperVDriver(driver.ComputeDriver):
         **driver.ComputeDriver.capabilities,
         "has_imagecache": True,
         "supports_attach_interface": True,
+        "supports_migrate_to_same_host": True,
         "supports_secure_boot": True,
         "supports_image_type_vhd": True,
         "supports_image_type_vhdx": True,
@@ -48,7 +52,9 @@ class HyperVDriver(driver.ComputeDriver):
         vmutils, vhdutils, pathutils = utilities.vmutils, utilities.vhdutils, utilities.pathutils
         self._hostops = hostops.HostOps(utilities.hostutils, utilities.diskutils)
         self._imagecache = imagecache.ImageCache(vhdutils, pathutils)
-        self._diskops = diskops.DiskOps(vmutils, vhdutils, pathutils, self._imagecache)
+        configdrives = configdriveops.ConfigDriveOps(utilities.access)
+        drives = driveops.DriveOps(vmutils)
+        self._diskops = diskops.DiskOps(vhdutils, pathutils, self._imagecache, configdrives)
         self._networkops = networkops.NetworkOps(vmutils, utilities.networkutils)
         self._powerops = powerops.PowerOps(vmutils)
         self._consoleops = consoleops.ConsoleOps(vmutils)
@@ -56,12 +62,21 @@ class HyperVDriver(driver.ComputeDriver):
             vmutils,
             virtapi,
             self._diskops,
+            drives,
             self._networkops,
             self._powerops,
             self._consoleops,
-            configdriveops.ConfigDriveOps(utilities.access),
+            configdrives,
         )
-        self._snapshotops = snapshotops.SnapshotOps(vmutils, vhdutils, pathutils, self._diskops, glance.API())
+        self._migrationops = migrationops.MigrationOps(
+            vhdutils, pathutils, self._diskops, drives, self._powerops, self._vmops
+        )
+        self._rescueops = rescueops.RescueOps(
+            vmutils, pathutils, self._imagecache, self._diskops, drives, configdrives, self._powerops
+        )
+        self._snapshotops = snapshotops.SnapshotOps(
+            vmutils, vhdutils, pathutils, self._diskops, drives, glance.API()
+        )
         self._diagnosticsops = diagnosticsops.DiagnosticsOps(vmutils, utilities.hostutils)
         self._events = events.StateEvents(vmutils, self.emit_event)
 
@@ -149,6 +164,30 @@ class HyperVDriver(driver.ComputeDriver):
 
     def snapshot(self, context, instance, image_id, update_task_state):
         self._snapshotops.snapshot(context, instance, image_id, update_task_state)
+
+    def rescue(self, context, instance, network_info, image_meta,
+               rescue_password, block_device_info, share_info):  # fmt: skip
+        self._rescueops.rescue(context, instance, network_info, image_meta, rescue_password)
+
+    def unrescue(self, context, instance):
+        self._rescueops.unrescue(instance)
+
+    def migrate_disk_and_power_off(self, context, instance, dest, flavor, network_info,
+                                   block_device_info=None, timeout=0, retry_interval=0):  # fmt: skip
+        self._migrationops.set_aside(instance, dest, flavor, timeout, retry_interval)
+        return ""
+
+    def finish_migration(self, context, migration, instance, disk_info,
+                         network_info, image_meta, resize_instance, allocations,
+                         block_device_info=None, power_on=True, share_info=None):  # fmt: skip
+        self._migrationops.finish(instance, image_meta, network_info, block_device_info, power_on)
+
+    def finish_revert_migration(self, context, instance, network_info, migration,
+                                block_device_info=None, power_on=True, share_info=None):  # fmt: skip
+        self._migrationops.revert(instance, network_info, block_device_info, power_on)
+
+    def confirm_migration(self, context, migration, instance, network_info):
+        self._migrationops.confirm(instance)
 
     def attach_interface(self, context, instance, image_meta, vif):
         self._networkops.attach(instance, vif)

@@ -8,8 +8,10 @@
     <instance>\\root.vhdx             difference from one of these, or a copy of it
     <instance>\\ephemeral0.vhdx, swap.vhdx
     <instance>\\configdrive.iso
+    <instance>\\rescue.vhdx, configdrive-rescue.iso
     <instance>\\snapshot_<image>.vhdx     on its way to Glance
     <instance>\\console.log, console.log.1
+    <instance>_aside\\                   its folder of before a resize, until that is confirmed or reverted
 
 Hyper-V keeps a virtual machine's own configuration in the instance's folder too.
 """
@@ -42,8 +44,21 @@ def instance_folder(instance_name):
     return os.path.join(CONF.instances_path, instance_name)
 
 
-def root_disk(instance_name, disk_format):
-    return os.path.join(instance_folder(instance_name), f"root.{disk_format}")
+def aside_folder(instance_name):
+    return os.path.join(CONF.instances_path, f"{instance_name}_aside")
+
+
+def moved(path, folder):
+    """The path of a file of the same name in another folder."""
+    return os.path.join(folder, os.path.basename(path))
+
+
+def root_disk(folder, disk_format):
+    return os.path.join(folder, f"root.{disk_format}")
+
+
+def rescue_disk(instance_name, disk_format):
+    return os.path.join(instance_folder(instance_name), f"rescue.{disk_format}")
 
 
 def ephemeral_disk(instance_name, index):
@@ -56,6 +71,10 @@ def swap_disk(instance_name):
 
 def config_drive(instance_name):
     return os.path.join(instance_folder(instance_name), "configdrive.iso")
+
+
+def rescue_config_drive(instance_name):
+    return os.path.join(instance_folder(instance_name), "configdrive-rescue.iso")
 
 
 def exported_disk(instance_name, image_id, disk_format):

@@ -27,11 +27,12 @@ class SnapshotOps:
     :param image_api: nova's client of Glance.
     """
 
-    def __init__(self, vmutils, vhdutils, pathutils, diskops, image_api):
+    def __init__(self, vmutils, vhdutils, pathutils, diskops, driveops, image_api):
         self._vmutils = vmutils
         self._vhdutils = vhdutils
         self._pathutils = pathutils
         self._diskops = diskops
+        self._driveops = driveops
         self._image_api = image_api
 
     def snapshot(self, context, instance, image_id, update_task_state):
@@ -72,7 +73,7 @@ class SnapshotOps:
     def _wait_until_merged(self, instance, root):
         """Hyper-V merges in its own time; whoever comes next (a resize, a rescue) takes root for the disk."""
         deadline = time.monotonic() + MERGE_TIMEOUT
-        while not self._diskops.is_attached(instance, root):
+        while not self._driveops.is_attached(instance.name, root):
             if time.monotonic() > deadline:
                 LOG.warning("Hyper-V still merges %s after %d s.", root, MERGE_TIMEOUT, instance=instance)
                 return

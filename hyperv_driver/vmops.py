@@ -5,22 +5,25 @@ import contextlib
 
 import nova.conf
 from nova import exception
+from nova.compute import task_states
 from oslo_log import log as logging
 from oslo_utils import uuidutils
 
 from hyperv_driver import paths, specs
-from hyperv_driver.diskops import Disks
-from hyperv_driver.oswin import constants
+from hyperv_driver.driveops import Disks
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
 
 class VMOps:
-    def __init__(self, vmutils, virtapi, diskops, networkops, powerops, consoleops, configdriveops):
+    def __init__(
+        self, vmutils, virtapi, diskops, driveops, networkops, powerops, consoleops, configdriveops
+    ):  # fmt: skip
         self._vmutils = vmutils
         self._virtapi = virtapi
         self._diskops = diskops
+        self._driveops = driveops
         self._networkops = networkops
         self._powerops = powerops
         self._consoleops = consoleops
@@ -78,6 +81,9 @@ class VMOps:
         self._consoleops.stop(instance.name)
         if destroy_disks:
             self._diskops.remove_folder(instance)
+            # A revert destroys the new machine first, and then needs the former one's disks.
+            if instance.task_state != task_states.RESIZE_REVERTING:
+                self._diskops.remove_aside(instance)
 
     def _create(self, instance, spec, disks):
         name = instance.name
@@ -92,27 +98,11 @@ class VMOps:
             dynamic_mem_ratio=CONF.hyperv.dynamic_memory_ratio,
         )
         self._vmutils.create_scsi_controller(name)
-        self._attach(name, spec.generation, disks)
+        self._driveops.attach(name, spec.generation, disks)
         if spec.secure_boot:
             self._vmutils.enable_secure_boot(name, msft_ca_required=spec.needs_uefi_ca)
         self._consoleops.create_port(instance)
         self._consoleops.start(name, instance.uuid)
-
-    def _attach(self, name, generation, disks):
-        # Generation 1 boots from IDE only and has its DVD drives there, generation 2 has no IDE.
-        if generation == constants.VM_GEN_1:
-            self._vmutils.attach_ide_drive(name, disks.root, 0, 0)
-            if disks.dvd:
-                self._vmutils.attach_ide_drive(name, disks.dvd, 1, 0, constants.DVD)
-        else:
-            self._vmutils.attach_scsi_drive(name, disks.root)
-            if disks.dvd:
-                self._vmutils.attach_scsi_drive(name, disks.dvd, constants.DVD)
-        for disk in disks.others:
-            self._vmutils.attach_scsi_drive(name, disk)
-        if generation == constants.VM_GEN_2:
-            # Or its firmware tries the network first.
-            self._vmutils.set_boot_order(name, [disks.root])
 
     def _wire_and_start(self, instance, network_info, power_on):
         # Ports that Neutron did not report as ready when nova asked: an agent still works on them.

@@ -9,7 +9,7 @@ import contextlib
 import pathlib
 
 import nova.tests.unit  # noqa: F401  must be the first of nova's to be imported
-from nova import test
+from nova import exception, test
 from nova.tests.unit import utils as nova_test_data
 from nova.tests.unit.virt import test_virt_drivers
 from nova.virt import fake
@@ -50,6 +50,10 @@ class HyperVDriverTestCase(test_virt_drivers._VirtDriverTestCase, test.TestCase)
     def test_live_migration_force_complete(self):
         self.connection.active_migrations = {}  # an attribute of nova's fake driver
         super().test_live_migration_force_complete()
+
+    def test_migrate_disk_and_power_off(self):
+        # nova names another host, and this driver stays on its own: nothing happens to the instance.
+        self.assertRaises(exception.InstanceFaultRollback, super().test_migrate_disk_and_power_off)
 
     def _get_running_instance(self, obj=True):
         instance = nova_test_data.get_test_instance(obj=obj)

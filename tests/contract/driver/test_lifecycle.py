@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 from tests.contract.driver.on_hyperv import OnHyperVTest
+from tests.features import feature
 from tests.unit.driver.test_images import changed_vhd
 
 RUNNING, PAUSED, SHUTDOWN = 1, 3, 4  # nova.compute.power_state
 
 
 class LifecycleTest(OnHyperVTest):
+    @feature(
+        "Spawn and destroy, generation 1",
+        "Power on and off, soft and hard reboot",
+        "Pause and unpause",
+        "Ephemeral disks",
+        "VHD and VHDX images, copy-on-write",
+    )
     def test_generation_1_from_vhdx(self):
         image = self.add_image("vhdx")
         said = self.nova(f"""
@@ -48,6 +56,7 @@ class LifecycleTest(OnHyperVTest):
         self.assertEqual(2**30, said["size"])
         self.assertEqual([[], ["_base"]], said["left"])
 
+    @feature("Spawn and destroy, generation 2")
     def test_generation_2_from_vhdx(self):
         image = self.add_image("vhdx")
         said = self.nova(f"""
@@ -59,6 +68,7 @@ class LifecycleTest(OnHyperVTest):
         """)
         self.assertEqual([RUNNING, 2, ["root.vhdx"]], said)
 
+    @feature("VHD and VHDX images, copy-on-write")
     def test_vhd_shares_a_grown_copy(self):
         image = self.add_image("vhd")
         said = self.nova(f"""
@@ -72,6 +82,7 @@ class LifecycleTest(OnHyperVTest):
         """)
         self.assertEqual(2 * [[f"{image}_1g.vhd", 2**30]], said)
 
+    @feature("VHD and VHDX images, copied")
     def test_copies_without_cow(self):
         images = {disk_format: self.add_image(disk_format) for disk_format in ("vhd", "vhdx")}
         said = self.nova(f"""
@@ -94,6 +105,7 @@ class LifecycleTest(OnHyperVTest):
         self.assertEqual("NovaException: spawn: ", said["raised"][:22])
         self.assertEqual(["_base"], self.nova("said = os.listdir(INSTANCES)"))
 
+    @feature("Many builds at once on native threads")
     def test_many_at_once(self):
         image = self.add_image("vhdx")
         said = self.nova(f"""
@@ -111,6 +123,7 @@ class LifecycleTest(OnHyperVTest):
 
 
 class HostTest(OnHyperVTest):
+    @feature("Host resources in placement", "Host uptime")
     def test_resources_are_the_hosts(self):
         said = self.nova("""
             from nova.compute import provider_tree
@@ -136,6 +149,7 @@ class HostTest(OnHyperVTest):
         self.assertGreater(resources["local_gb"], 0)
         self.assertRegex(uptime, r" up \d+ days, ")
 
+    @feature("Lifecycle events", "Console log")
     def test_events_and_console(self):
         image = self.add_image("vhdx")
         said = self.nova(f"""
@@ -170,6 +184,7 @@ class HostTest(OnHyperVTest):
         """)
         self.assertEqual([["instance-00000001"], RUNNING, True], said)
 
+    @feature("Images inspected before Hyper-V sees them")
     def test_image_that_brings_a_parent(self):
         image = self.add_image("vhd", "33333333")
         data = changed_vhd((self.glance / image).read_bytes(), parent_name=r"C:\Windows\secret.vhd")

@@ -4,12 +4,14 @@
 from lab.hyperv_model import vhd
 from lab.hyperv_model.virtual_system import SECURE_BOOT_TEMPLATES
 from tests.contract.driver.on_hyperv import OnHyperVTest
+from tests.features import feature
 
 IMAGE_SIZE = 20 * 1024**2
 RUNNING, SHUTDOWN, SUSPENDED = 1, 4, 7  # nova.compute.power_state
 
 
 class OperationsTest(OnHyperVTest):
+    @feature("Suspend and resume", "Resume on host boot")
     def test_suspend_and_resume(self):
         image = self.add_image("vhdx")
         said = self.nova(f"""
@@ -26,6 +28,7 @@ class OperationsTest(OnHyperVTest):
         """)
         self.assertEqual([SUSPENDED, RUNNING, SUSPENDED, RUNNING], said)
 
+    @feature("Attach and detach interfaces")
     def test_adapters_come_and_go(self):
         image = self.add_image("vhdx")
         said = self.nova(f"""
@@ -42,6 +45,7 @@ class OperationsTest(OnHyperVTest):
         """)
         self.assertEqual([2, True, 1, False], said)
 
+    @feature("Attach and detach interfaces")
     def test_adapters_of_generation_1(self):
         image = self.add_image("vhdx")
         said = self.nova(f"""
@@ -58,6 +62,7 @@ class OperationsTest(OnHyperVTest):
         self.assertIn("cannot be added or removed while the machine is Running", said[0])
         self.assertTrue(said[1])
 
+    @feature("Snapshot of a running instance")
     def test_snapshot_of_a_running_server(self):
         for disk_format in ("vhdx", "vhd"):
             image = self.add_image(disk_format)
@@ -98,6 +103,7 @@ class OperationsTest(OnHyperVTest):
                 self.assertEqual((vhd.DYNAMIC, 2**30), (disk.kind, disk.size))
                 self.assertEqual(b"last", disk.read(IMAGE_SIZE - 4, 4))
 
+    @feature("Config drive", "Swap disks", "Secure boot", "Dynamic memory")
     def test_config_drive_swap_and_secure_boot(self):
         image = self.add_image("vhdx")
         for machine_type, dvd in (("hyperv-gen1", "1\\0"), ("hyperv-gen2", "0\\1")):
@@ -145,6 +151,70 @@ class OperationsTest(OnHyperVTest):
                 said,
             )
 
+    @feature("Rescue")
+    def test_rescue(self):
+        for machine_type in ("hyperv-gen1", "hyperv-gen2"):
+            image = self.add_image("vhdx")
+            said = self.nova(f"""
+                made = spawn(instance(image_ref="{image}"), "vhdx", [vif()], hw_machine_type="{machine_type}")
+                vmutils = hyperv._vmops._vmutils
+                file = lambda name: os.path.join(INSTANCES, made.name, name)
+                drives = lambda: sorted(map(os.path.basename, vmutils.get_vm_storage_paths(made.name)[0]))
+                meta = image_meta("vhdx")
+                meta.id = "{image}"
+                hyperv.power_off(made)
+                hyperv.rescue(admin, made, [], meta, "secret", None, [])
+                root = vmutils.get_disk_attachment_info(file("root.vhdx"), False)
+                said = [hyperv.get_info(made).state, drives(), root["controller_type"]]
+                hyperv.unrescue(admin, made)
+                root = vmutils.get_disk_attachment_info(file("root.vhdx"), False)
+                said += [hyperv.get_info(made).state, drives(), root["controller_type"],
+                         os.path.exists(file("rescue.vhdx"))]
+            """)
+            home = "IDE" if machine_type == "hyperv-gen1" else "SCSI"
+            expected = [RUNNING, ["rescue.vhdx", "root.vhdx"], "SCSI", RUNNING, ["root.vhdx"], home, False]
+            self.assertEqual(expected, said, machine_type)
+
+    @feature("Resize on the same host", "Cold migration on the same host")
+    def test_resize(self):
+        for disk_format in ("vhdx", "vhd"):
+            image = self.add_image(disk_format)
+            said = self.nova(f"""
+                from unittest import mock
+                CONF.set_override("my_ip", "192.0.2.7")
+                small = flavor(root_gb=1, memory_mb=512, ephemeral_gb=1)
+                large = flavor(root_gb=2, memory_mb=1024, ephemeral_gb=2)
+                disks = {{"ephemerals": [{{"size": 1}}]}}
+                made, port = instance(image_ref="{image}", flavor=small), vif()
+                spawn(made, "{disk_format}", [port], disks)
+                vmutils, vhdutils = hyperv._vmops._vmutils, hyperv._diskops._vhdutils
+                def seen():
+                    paths = vmutils.get_vm_storage_paths(made.name)[0]
+                    sizes = [vhdutils.get_vhd_size(path)["VirtualSize"] >> 30 for path in paths]
+                    memory = vmutils.get_vm_memory_info(made.name)["Limit"]
+                    nics = vmutils.get_vm_nic_names(made.name) == [port["id"]]
+                    return [hyperv.get_info(made).state, sizes, memory, nics]
+                def resize():
+                    hyperv.migrate_disk_and_power_off(admin, made, "192.0.2.7", large, [port])
+                    made.flavor = large
+                    meta = image_meta("{disk_format}")
+                    hyperv.finish_migration(admin, None, made, "", [port], meta, True, {{}}, disks)
+                resize()
+                said = [seen()]
+                made.task_state = "resize_reverting"
+                hyperv.destroy(admin, made, [port], disks)
+                made.flavor, made.task_state = small, None
+                with mock.patch("nova.objects.Instance.image_meta", image_meta("{disk_format}")):
+                    hyperv.finish_revert_migration(admin, made, [port], None, disks)
+                said.append(seen())
+                resize()
+                hyperv.confirm_migration(admin, None, made, [port])
+                said += [seen(), sorted(os.listdir(INSTANCES))]
+            """)
+            large, small = [RUNNING, [2, 2], 1024, True], [RUNNING, [1, 1], 512, True]
+            self.assertEqual([large, small, large, ["_base", "instance-00000001"]], said)
+
+    @feature("Diagnostics")
     def test_diagnostics(self):
         image = self.add_image("vhdx")
         said = self.nova(f"""

@@ -42,6 +42,7 @@ def instance(name="instance-00000001", **changes):
         "image_ref": uuidutils.generate_uuid(),
         "config_drive": "",
         "launched_at": None,
+        "task_state": None,
         "numa_topology": None,
         "system_metadata": {},
         "flavor": flavor(),

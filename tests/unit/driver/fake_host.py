@@ -70,6 +70,11 @@ class FakeVMUtils:
         self._vm(vm_name)["disks"].append((bus, path))
         assert (drive_type == constants.DVD) == path.endswith(".iso")
 
+    def detach_vm_disk(self, vm_name, disk_path, is_physical=True):
+        assert not is_physical
+        vm = self._vm(vm_name)
+        vm["disks"] = [(bus, path) for bus, path in vm["disks"] if path != disk_path]
+
     def enable_secure_boot(self, vm_name, msft_ca_required):
         self._vm(vm_name)["secure boot"] = "UEFI CA" if msft_ca_required else "Windows"
 
@@ -176,15 +181,20 @@ class FakePathUtils:
     exists = staticmethod(os.path.exists)
     makedirs = staticmethod(os.makedirs)
     remove = staticmethod(os.remove)
-    copyfile = staticmethod(shutil.copyfile)
 
     def __init__(self, vhdutils):
         self._vhdutils = vhdutils
 
+    def copyfile(self, src, dest):
+        shutil.copyfile(src, dest)
+        if src in self._vhdutils.disks:
+            self._vhdutils.disks[dest] = dict(self._vhdutils.disks[src])
+
     def rename(self, src, dest):
         os.rename(src, dest)
-        if src in self._vhdutils.disks:
-            self._vhdutils.disks[dest] = self._vhdutils.disks.pop(src)
+        disks = self._vhdutils.disks
+        for path in [path for path in disks if path == src or path.startswith(src + os.sep)]:
+            disks[dest + path.removeprefix(src)] = disks.pop(path)
 
     def check_create_dir(self, path):
         os.makedirs(path, exist_ok=True)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An instance gets another flavor, or another virtual machine of the same, on this host.
+
+Its disks are set aside, and copied for the new machine: they come back if the user reverts, and go when the
+user confirms.
+"""
+
+import contextlib
+
+import nova.conf
+from nova import exception
+
+from hyperv_driver import paths, specs
+
+CONF = nova.conf.CONF
+
+GIB = 1024**3
+
+
+class MigrationOps:
+    def __init__(self, vhdutils, pathutils, diskops, driveops, powerops, vmops):
+        self._vhdutils = vhdutils
+        self._pathutils = pathutils
+        self._diskops = diskops
+        self._driveops = driveops
+        self._powerops = powerops
+        self._vmops = vmops
+
+    def set_aside(self, instance, dest, flavor, timeout, retry_interval):
+        """Power an instance off, delete its virtual machine and put its disks aside.
+
+        :raises nova.exception.InstanceFaultRollback: it cannot become so; nothing has happened to it.
+        """
+        self._check(instance, dest, flavor)
+        self._powerops.power_off(instance, timeout, retry_interval)
+        self._vmops.destroy(instance, destroy_disks=False)
+        self._pathutils.check_remove_dir(paths.aside_folder(instance.name))
+        self._pathutils.rename(paths.instance_folder(instance.name), paths.aside_folder(instance.name))
+
+    def finish(self, instance, image_meta, network_info, block_device_info, power_on):
+        """Make the new virtual machine, on copies of the disks that are aside, at the new flavor's sizes."""
+        spec = specs.spec_of(instance, image_meta, block_device_info)
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._diskops.remove_folder, instance)
+            undo.callback(self._vmops.destroy, instance, destroy_disks=False)
+            disks = self._diskops.copy_from_aside(instance, block_device_info)
+            self._vmops.build(instance, spec, disks, network_info, power_on)
+            undo.pop_all()
+
+    def revert(self, instance, network_info, block_device_info, power_on):
+        """Make the former virtual machine again, on the disks aside; nova has deleted the new one."""
+        spec = specs.spec_of(instance, instance.image_meta, block_device_info)
+        self._diskops.remove_folder(instance)
+        self._pathutils.rename(paths.aside_folder(instance.name), paths.instance_folder(instance.name))
+        disks = self._diskops.present(instance, block_device_info)
+        self._vmops.build(instance, spec, disks, network_info, power_on)
+
+    def confirm(self, instance):
+        self._diskops.remove_aside(instance)
+
+    def _check(self, instance, dest, flavor):
+        def refuse_if(condition, reason):
+            if condition:
+                raise exception.InstanceFaultRollback(exception.ResizeError(reason=reason))
+
+        refuse_if(dest != CONF.my_ip, f"to another host, {dest}{specs.NOT_YET}")
+        root = self._diskops.root(instance)
+        size = self._vhdutils.get_vhd_size(root)["VirtualSize"]
+        refuse_if(
+            not self._driveops.is_attached(instance.name, root),
+            "Hyper-V still merges its disk after a snapshot",
+        )
+        refuse_if(
+            flavor.root_gb and flavor.root_gb * GIB < size,
+            f"its root disk has {size // GIB} GiB, the flavor {flavor.root_gb}",
+        )
+        refuse_if(
+            flavor.ephemeral_gb < instance.flavor.ephemeral_gb,
+            f"its ephemeral disks have {instance.flavor.ephemeral_gb} GiB, the flavor {flavor.ephemeral_gb}",
+        )

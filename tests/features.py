@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What nova's Hyper-V drivers can do, and the tests that say it of this one.
+
+A test of ``tests/contract/driver`` (the driver on os-win and the simulated host) that proves a feature is
+decorated with ``@feature("its name")``. ``python -m tests.features > doc/source/features.rst`` makes the
+table; a unit test fails while the file there is another.
+"""
+
+import ast
+import pathlib
+
+ROOT = pathlib.Path(__file__).parents[1]
+PROOFS = ROOT / "tests" / "contract" / "driver"
+YES, NO = "yes", "no"
+
+# Feature: (nova 28's own driver, compute-hyperv 16), from their sources.
+FEATURES = {
+    "Spawn and destroy, generation 1": (YES, YES),
+    "Spawn and destroy, generation 2": (YES, YES),
+    "VHD and VHDX images, copy-on-write": (YES, YES),
+    "VHD and VHDX images, copied": (YES, YES),
+    "Images inspected before Hyper-V sees them": (NO, NO),
+    "Ephemeral disks": (YES, YES),
+    "Swap disks": (NO, NO),
+    "Boot from ISO": (NO, YES),
+    "Config drive": (YES, YES),
+    "Power on and off, soft and hard reboot": (YES, YES),
+    "Pause and unpause": (YES, YES),
+    "Suspend and resume": (YES, YES),
+    "Resume on host boot": (YES, YES),
+    "Snapshot of a running instance": (YES, YES),
+    "Rescue": (YES, YES),
+    "Resize on the same host": (YES, YES),
+    "Cold migration on the same host": (NO, NO),
+    "Cold migration between hosts": (YES, YES),
+    "Live migration": (YES, YES),
+    "Evacuate": (NO, YES),
+    "Attach and detach interfaces": (YES, YES),
+    "Attach and detach volumes": (YES, YES),
+    "Boot from volume": (YES, YES),
+    "Extend a volume": (NO, NO),
+    "Console log": (YES, YES),
+    "Serial console": (YES, YES),
+    "Device tagging": (YES, YES),
+    "Diagnostics": (NO, NO),
+    "Secure boot": (YES, YES),
+    "Dynamic memory": (YES, YES),
+    "Virtual NUMA": (YES, YES),
+    "PCI devices (DDA)": (YES, YES),
+    "Shielded instances and virtual TPM": (NO, YES),
+    "Nested virtualization": (NO, YES),
+    "Disk QoS": (YES, YES),
+    "Lifecycle events": (YES, YES),
+    "Image cache": (YES, YES),
+    "Host resources in placement": (YES, YES),
+    "Host uptime": (YES, YES),
+    "Failover cluster": (NO, YES),
+    "Many builds at once on native threads": (NO, NO),
+}
+
+
+def feature(*names):
+    """Decorator of a test that proves these features."""
+    unknown = [name for name in names if name not in FEATURES]
+    if unknown:
+        raise ValueError(f"no such feature: {', '.join(unknown)}; expected one of tests.features.FEATURES")
+    return lambda test: test
+
+
+def proofs():
+    """Tests by feature, read from the sources."""
+    found = {name: [] for name in FEATURES}
+    for path in sorted(PROOFS.glob("test_*.py")):
+        for case in ast.parse(path.read_text()).body:
+            for test in case.body if isinstance(case, ast.ClassDef) else ():
+                for decorator in getattr(test, "decorator_list", ()):
+                    if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", None) == "feature":
+                        for name in decorator.args:
+                            found[name.value].append(f"{path.stem}.{case.name}.{test.name}")
+    return found
+
+
+def table():
+    title = "What the drivers do"
+    lines = [
+        title,
+        "=" * len(title),
+        "",
+        ".. Made by ``python -m tests.features``: do not edit.",
+        "",
+        "The first two columns are what the sources of nova 28's own driver and of compute-hyperv 16 have. A "
+        "feature of this",
+        "driver counts when tests in ``tests/contract/driver`` prove it, on os-win and a simulated Hyper-V: "
+        "they are named.",
+        "",
+        ".. list-table::",
+        "   :header-rows: 1",
+        "   :widths: 30 10 14 46",
+        "",
+        "   * - Feature",
+        "     - nova 28",
+        "     - compute-hyperv 16",
+        "     - hyperv-driver",
+    ]
+    for name, tests in proofs().items():
+        ours = ", ".join(f"``{test}``" for test in tests)
+        lines += [
+            f"   * - {name}",
+            *(f"     - {theirs}" for theirs in FEATURES[name]),
+            f"     - {ours or NO}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(table(), end="")

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+from unittest import mock
+
+from nova import exception, objects
+from nova.compute import power_state
+
+from hyperv_driver import oswin
+from tests.unit.driver import base
+from tests.unit.driver.base import instance
+
+GENERATION_2 = {"hw_machine_type": "hyperv-gen2"}
+RESCUE_IMAGE = "77777777-0000-4000-8000-000000000000"
+
+
+class RescueTest(base.DriverTestCase):
+    def setUp(self):
+        super().setUp()
+        self.glance[RESCUE_IMAGE] = base.image_file("vhdx")
+        metadata = mock.Mock()
+        metadata.return_value.metadata_for_config_drive.return_value = [("a", b"b")]
+        self.useFixture_patch("nova.api.metadata.base.InstanceMetadata", metadata)
+        self.metadata = metadata
+
+    def rescue(self, made, disk_format="vhdx", **properties):
+        meta = base.image_meta(disk_format, **properties)
+        meta.id = RESCUE_IMAGE
+        self.driver.rescue(self.context, made, [], meta, "secret", None, [])
+
+    def drives(self, made):
+        return [(bus, path.rpartition("/")[2]) for bus, path in self.vm(made)["disks"]]
+
+    def files(self, made):
+        return {path.name for path in (self.instances / made.name).iterdir()} - {"console.log"}
+
+    def state(self, made):
+        return self.driver.get_info(made).state
+
+    def test_boots_another_disk_with_its_own_beside_it(self):
+        made = self.spawn(block_device_info={"ephemerals": [{"size": 1}]})
+        before = self.files(made)
+        self.rescue(made)
+        self.assertEqual(power_state.RUNNING, self.state(made))
+        self.assertEqual(
+            {("scsi", "ephemeral0.vhdx"), ("ide", "rescue.vhdx"), ("scsi", "root.vhdx")},
+            set(self.drives(made)),
+        )
+        self.driver.unrescue(self.context, made)
+        self.assertEqual(power_state.RUNNING, self.state(made))
+        self.assertEqual({("scsi", "ephemeral0.vhdx"), ("ide", "root.vhdx")}, set(self.drives(made)))
+        self.assertEqual(before, self.files(made))
+
+    def test_generation_2(self):
+        made = self.spawn(properties=GENERATION_2)
+        folder = self.instances / made.name
+        self.rescue(made, **GENERATION_2)
+        self.assertEqual([str(folder / "rescue.vhdx")], self.vm(made)["boot"])
+        self.driver.unrescue(self.context, made)
+        self.assertEqual([str(folder / "root.vhdx")], self.vm(made)["boot"])
+        self.assertEqual([("scsi", "root.vhdx")], self.drives(made))
+
+    def test_config_drive_with_the_rescue_password(self):
+        made = self.spawn(instance(config_drive="True"), admin_password="first")
+        self.rescue(made)
+        self.assertEqual({"admin_pass": "secret"}, self.metadata.call_args.kwargs["extra_md"])
+        self.assertIn(("ide", "configdrive-rescue.iso"), self.drives(made))
+        self.assertNotIn(("ide", "configdrive.iso"), self.drives(made))
+        self.assertEqual(2, len(self.host.access.restricted))
+        self.driver.unrescue(self.context, made)
+        self.assertEqual({("ide", "root.vhdx"), ("ide", "configdrive.iso")}, set(self.drives(made)))
+        self.assertEqual({"root.vhdx", "configdrive.iso"}, self.files(made))
+
+    def test_image_of_its_own(self):
+        made = self.spawn(disk_format="vhd")
+        self.driver.rescue(self.context, made, [], objects.ImageMeta.from_dict({}), "", None, [])
+        self.assertEqual({("ide", "rescue.vhd"), ("scsi", "root.vhd")}, set(self.drives(made)))
+
+    def test_image_that_cannot_boot_it(self):
+        made = self.spawn(properties=GENERATION_2)
+        before = self.drives(made)
+        for words, disk_format, properties in (
+            ("rescue image is qcow2", "qcow2", {}),
+            ("cannot have VHD disks", "vhd", {}),
+            ("hw_machine_type is hyperv-gen1", "vhdx", {"hw_machine_type": "hyperv-gen1"}),
+        ):
+            error = self.assertRaises(
+                exception.InstanceNotRescuable, self.rescue, made, disk_format, **properties
+            )
+            self.assertIn(words, str(error))
+        self.assertEqual((before, power_state.RUNNING), (self.drives(made), self.state(made)))
+
+    def test_failure_gives_its_own_disk_back(self):
+        made = self.spawn(instance(config_drive="True"))
+        before = set(self.drives(made))
+        failure = oswin.exceptions.HyperVException("no memory")
+        with mock.patch("hyperv_driver.powerops.PowerOps.power_on", side_effect=failure):
+            self.assertRaises(exception.NovaException, self.rescue, made)
+        self.assertEqual(before, set(self.drives(made)))
+        self.assertEqual({"root.vhdx", "configdrive.iso"}, self.files(made))
+
+    def test_unrescue_of_an_instance_that_was_not(self):
+        made = self.spawn(properties=GENERATION_2)
+        self.driver.unrescue(self.context, made)
+        self.assertEqual([("scsi", "root.vhdx")], self.drives(made))
+        self.assertEqual(power_state.RUNNING, self.state(made))
