@@ -15,6 +15,10 @@ from lab.hyperv_model import errors
 from lab.hyperv_model.cim import identity, parse_path
 from lab.hyperv_model.errors import CimError
 
+# Signs in a query, and conditions within conditions. Windows has such limits too; these are guessed, far
+# above what clients send.
+LONGEST, DEEPEST = 8192, 50
+
 _QUERY = re.compile(
     r"\s*select\s+(?P<fields>.+?)\s+from\s+(?P<class_name>\w+)(?:\s+within\s+(?P<within>\d+(?:\.\d+)?))?"
     r"(?:\s+where\s+(?P<condition>.+?))?\s*$",
@@ -52,6 +56,8 @@ def parse(text):
 
     :raises CimError: WBEM_E_INVALID_QUERY, with the place where the query stops making sense
     """
+    if len(text) > LONGEST:
+        raise CimError(errors.INVALID_QUERY, f"a query of {len(text)} signs; at most {LONGEST} are read")
     match = _QUERY.match(text)
     if not match:
         raise CimError(errors.INVALID_QUERY, f"not a WQL query: {text}")
@@ -66,7 +72,7 @@ def parse(text):
 class _Condition:
     def __init__(self, condition, query):
         self.target_class = None
-        self._query = query
+        self._query, self._depth = query, 0
         self._tokens = self._tokenize(condition) if condition else []
         if not self._tokens:
             self.predicate = lambda subject: True
@@ -114,15 +120,20 @@ class _Condition:
         return terms[0] if len(terms) == 1 else lambda subject: all(term(subject) for term in terms)
 
     def _term(self):
+        self._depth += 1
+        if self._depth > DEEPEST:
+            self._fail(f"condition {DEEPEST} within another")
         if self._accept("not"):
-            term = self._term()
-            return lambda subject: not term(subject)
-        if self._accept("("):
-            inner = self._or()
+            inner = self._term()
+            found = lambda subject: not inner(subject)  # noqa: E731 - as the other predicates
+        elif self._accept("("):
+            found = self._or()
             if not self._accept(")"):
                 self._fail("a missing )")
-            return inner
-        return self._comparison()
+        else:
+            found = self._comparison()
+        self._depth -= 1
+        return found
 
     def _comparison(self):
         left = self._next("word")

@@ -6,7 +6,6 @@ As a Windows Server that was set up for Ansible: Basic over HTTPS only, and no u
 """
 
 import base64
-import binascii
 import logging
 import os
 import struct
@@ -63,7 +62,7 @@ class Connection:
         scheme, _, token = credentials.partition(" ")
         try:
             decoded = base64.b64decode(token, validate=True)
-        except binascii.Error:
+        except ValueError:
             return None
         match scheme.lower():
             case "basic" if self._end_point:

@@ -2,7 +2,6 @@
 """Windows Remote Shells (MS-WSMV: Create, Command, Send, Receive, Signal, Delete) on the host's processes."""
 
 import base64
-import binascii
 import threading
 import time
 import uuid
@@ -203,7 +202,7 @@ class Shells:
                 )
             try:
                 data = base64.b64decode(stream.text or "", validate=True)
-            except binascii.Error as error:
+            except ValueError as error:
                 raise Fault(faults.SCHEMA_VALIDATION, f"A stream is not base64: {error}.") from error
             try:
                 command.process.write(data)

@@ -7,7 +7,6 @@ one.
 """
 
 import base64
-import binascii
 import json
 import re
 from dataclasses import dataclass
@@ -73,7 +72,7 @@ def unwrap(command_line: str) -> str | None:
             return script
         try:
             script = base64.b64decode(encoded[1], validate=True).decode("utf-16-le")
-        except (binascii.Error, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise UnknownPayload(
                 f"PowerShell got an -EncodedCommand that is no base64 of UTF-16: {error}"
             ) from error
@@ -94,7 +93,13 @@ def decode(stdin: bytes) -> Call:
         raise UnknownPayload(
             "the bootstrap script got no payload: expected four NUL bytes and JSON in its input"
         )
-    payload = json.loads(rest)
+    try:
+        return _call(json.loads(rest))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UnknownPayload(f"the payload is none of ansible-core 2.18: {error!r}") from error
+
+
+def _call(payload: dict[str, Any]) -> Call:
     actions = payload["actions"]
     if unknown := set(actions) - _ACTIONS:
         raise UnknownPayload(

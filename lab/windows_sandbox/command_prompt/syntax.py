@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 SPECIAL = frozenset("&<>()@^|")
 
+# Groups within groups; cmd.exe has its limit somewhere too (guessed).
+_DEEPEST = 50
+
 _OPERATORS = ("&&", "||", "&", "|")
 _REDIRECTION = re.compile(r"([0-9]?)(>>|>|<)\s*(?:&\s*([0-9])|)")
 _BLANK = " \t,;="
@@ -126,6 +129,8 @@ def _command(reader: _Reader) -> Node:
 
 
 def _group(reader: _Reader) -> Group:
+    if reader.depth >= _DEEPEST:
+        raise SyntaxProblem("The syntax of the command is incorrect.")
     reader.at, reader.depth = reader.at + 1, reader.depth + 1
     body = _joined(reader, 0)
     if not reader.text.startswith(")", reader.at):

@@ -2,7 +2,6 @@
 """Counterpart of trusted/roles/authorize-build/files/map-certificate.ps1."""
 
 import base64
-import binascii
 import ssl
 from typing import Any
 
@@ -17,7 +16,7 @@ def map_certificate(
     """Map a certificate (DER in base64) to a new administrator."""
     try:
         der = base64.b64decode(certificate, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise ScriptFailed(f"the certificate is no base64: {error}") from error
     subject = upn(der)
     if subject != f"{username}@localhost":

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold for every machine, query and disk, whatever is done; the inputs are the same each time."""
+
+import pathlib
+import tempfile
+import threading
+import unittest
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lab.hyperv_model import errors, states, vhd, wql
+from lab.hyperv_model.errors import CimError
+from tests.unit.hyperv_model.case import ModelCase
+
+MIB = 1 << 20
+
+
+def same(examples):
+    return settings(derandomize=True, deadline=None, max_examples=examples)
+
+
+class TestLifecycle(ModelCase):
+    job_seconds = 0
+
+    # A shutdown asks the guest, and takes what it takes.
+    requests = st.sampled_from(sorted(states.REQUESTS - {states.SHUT_DOWN, states.REBOOT}) + [1, 99])
+
+    @same(40)
+    @given(st.lists(requests, max_size=12))
+    def test_the_table_says_it_all(self, requested):
+        name = f"vm-{len(self.model.machines)}"
+        machine, state = self.define(name), states.OFF
+        for request in requested:
+            transition = states.TRANSITIONS.get((state, request))
+            if transition:
+                self.request(machine, request)
+                state = transition.to
+            else:
+                outputs, _ = self.call(machine.system.path, "RequestStateChange", RequestedState=request)
+                self.assertIn(outputs["ReturnValue"], (32773, 32775))
+            self.assertEqual(state, machine.state, (name, requested))
+        if state != states.OFF:
+            self.request(machine, states.DISABLE)
+        self.succeed(self.service, "DestroySystem", AffectedSystem=machine.system.path)
+        self.assertNotIn(machine, self.model.machines.values())
+
+    def test_many_at_once(self):
+        failures = []
+
+        def live(number):
+            try:
+                machine = self.define(f"many-{number}")
+                for request in (states.ENABLE, states.QUIESCE, states.ENABLE, states.OFFLINE, states.DISABLE):
+                    self.request(machine, request)
+                self.succeed(self.service, "DestroySystem", AffectedSystem=machine.system.path)
+            except Exception as error:  # noqa: BLE001 - a thread's failure is the test's
+                failures.append((number, error))
+
+        threads = [threading.Thread(target=live, args=(number,)) for number in range(64)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        self.assertEqual([], failures)
+        self.assertEqual({}, dict(self.model.machines))
+
+
+conditions = st.recursive(
+    st.builds(
+        lambda name, sign, value: (f"{name} {sign} {value}", lambda row: _compare(row[name], sign, value)),
+        st.sampled_from(["Number", "Address"]),
+        st.sampled_from(["=", "<>", "<", ">=", ">"]),
+        st.integers(-2, 5),
+    ),
+    lambda inner: st.one_of(
+        st.builds(
+            lambda left, right: (f"({left[0]}) AND ({right[0]})", lambda row: left[1](row) and right[1](row)),
+            inner,
+            inner,
+        ),
+        st.builds(
+            lambda left, right: (f"({left[0]}) OR ({right[0]})", lambda row: left[1](row) or right[1](row)),
+            inner,
+            inner,
+        ),
+        st.builds(lambda one: (f"NOT ({one[0]})", lambda row: not one[1](row)), inner),
+    ),
+    max_leaves=6,
+)
+
+
+def _compare(value, sign, wanted):
+    return {
+        "=": value == wanted,
+        "<>": value != wanted,
+        "<": value < wanted,
+        ">=": value >= wanted,
+        ">": value > wanted,
+    }[sign]
+
+
+class _Property:
+    def __init__(self, name):
+        self.name, self.type = name, "sint32"
+
+
+class _Row:
+    """What a condition asks of an instance."""
+
+    class_name = "Row"
+
+    def __init__(self, **values):
+        self.values, self.definition = values, self
+        self.properties = {name.lower(): _Property(name) for name in values}
+
+
+class TestQueries(unittest.TestCase):
+    @same(200)
+    @given(conditions, st.integers(-1, 4), st.integers(-1, 4))
+    def test_conditions_mean_what_they_say(self, condition, number, address):
+        text, holds = condition
+        query = wql.parse(f"SELECT * FROM Row WHERE {text}")
+        row = {"Number": number, "Address": address}
+        self.assertEqual(holds(row), query.matches(_Row(**row)), text)
+
+    @same(200)
+    @given(st.text(alphabet="select * from where andornot'\"\\()=<>[]%_isa null 12.x\n", max_size=60))
+    def test_any_text_is_a_query_or_refused(self, text):
+        for query in (text, f"SELECT * FROM Row WHERE {text}"):
+            try:
+                wql.parse(query).matches(_Row(Number=1, x=2))
+            except CimError as error:
+                self.assertEqual(errors.INVALID_QUERY, error.code)
+
+    def test_what_is_too_long_or_too_deep_is_refused(self):
+        for text in ("not " * 5000 + "a = 1", "(" * 5000, " " * 200_000):
+            error = None
+            try:
+                wql.parse(f"SELECT * FROM Row WHERE {text}")
+            except CimError as caught:
+                error = caught
+            self.assertEqual(errors.INVALID_QUERY, error.code)
+
+
+class TestDisks(unittest.TestCase):
+    SIZE = 8 * MIB
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.disks = 0
+
+    def local(self, path):
+        return self.folder / path.rpartition("\\")[2]
+
+    writes = st.lists(
+        st.tuples(st.integers(0, 8 * MIB - 70_000), st.integers(1, 66_000), st.integers(1, 255)), max_size=4
+    )
+
+    @same(25)
+    @given(
+        st.sampled_from(["vhd", "vhdx"]), st.sampled_from(["fixed", "dynamic"]), writes, writes, st.booleans()
+    )
+    def test_what_is_written_is_read(self, ending, kind, below, above, merged):
+        self.disks += 1
+        parent, child = (rf"C:\{name}-{self.disks}.{ending}" for name in ("parent", "child"))
+        vhd.create(self.local(parent), self.SIZE, kind)
+        content = bytearray(self.SIZE)
+        self.write(vhd.open_disk(self.local(parent), write=True), below, content)
+        vhd.create_differencing(child, parent, self.local)
+        original = bytes(content)
+        self.write(vhd.open_chain(child, self.local, write=True), above, content)
+        self.check(vhd.open_chain(child, self.local), content)
+        self.check(vhd.open_disk(self.local(parent)), original)
+        if merged:
+            vhd.merge(child, self.local)
+            self.check(vhd.open_disk(self.local(parent)), content)
+
+    def write(self, disk, writes, content):
+        with disk:
+            for offset, length, value in writes:
+                # A guest writes whole sectors.
+                offset, length = offset // 512 * 512, max(512, length // 512 * 512)
+                data = bytes([value]) * length
+                disk.write(offset, data)
+                content[offset : offset + length] = data
+
+    def check(self, disk, content):
+        with disk:
+            self.assertEqual(self.SIZE, disk.size)
+            self.assertTrue(disk.read(0, self.SIZE) == content, "the content differs")
