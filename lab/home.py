@@ -65,6 +65,7 @@ class Home:
     nodepool = cached_property(lambda self: self.state / "nodepool")
     nodes = cached_property(lambda self: self.state / "nodes")
     site = cached_property(lambda self: self.state / "site")
+    mails = cached_property(lambda self: self.state / "mails")
     # Written when every service answers, removed when the first one is stopped.
     up = cached_property(lambda self: self.state / "up")
 

@@ -15,7 +15,7 @@ from lab.errors import LabError
 from lab.home import Home
 from lab.nodes import Nodes
 from lab.phases import Timeline
-from lab.services import accounts, database, gerrit, nodepool, pages, processes, zookeeper, zuul
+from lab.services import accounts, database, gerrit, mail, nodepool, pages, processes, zookeeper, zuul
 from lab.services.daemon import Daemon
 
 PORTS = {
@@ -26,11 +26,12 @@ PORTS = {
     "Zuul's console stream": (zuul.ADDRESS, zuul.FINGER_PORT),
     "Nodepool": (nodepool.ADDRESS, nodepool.PORT),
     "the log pages": (pages.ADDRESS, pages.PORT),
+    "the maintainer's mail": (mail.ADDRESS, mail.PORT),
 }
 # Bytes that an idle lab and one run need below state/.
 NEEDED_DISK = 4 * 1024**3
-# What users made stays when the lab goes down: changes, build history, log pages.
-KEPT = ("gerrit", "database", "site", "logs")
+# What users made stays when the lab goes down: changes, build history, log pages, mails.
+KEPT = ("gerrit", "database", "site", "mails", "logs")
 
 
 @contextmanager
@@ -60,6 +61,7 @@ def daemons(home: Home) -> list[Daemon]:
         nodepool.daemon(home),
         *(zuul.daemon(home, name) for name in zuul.SERVICES),
         pages.daemon(home),
+        mail.daemon(home),
         gerrit.daemon(home),
         database.daemon(home),
         zookeeper.daemon(home),
@@ -89,6 +91,7 @@ def up(home: Home, timeline: Timeline) -> None:
     zookeeper.start(home)
     database.start(home)
     pages.start(home)
+    mail.start(home)
     database.wait(home)
     timeline.finish("database")
     zookeeper.wait(home)
@@ -109,6 +112,7 @@ def up(home: Home, timeline: Timeline) -> None:
     for service in zuul.SERVICES:
         zuul.start(home, service)
     pages.wait(home)
+    mail.wait(home)
     nodepool.wait(home)
     timeline.finish("nodepool")
     zuul.wait(home)

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from lab import config_project
 from lab.commands import git, installer_environment, run
 from lab.errors import LabError
 from lab.home import CHECKOUT, Home
@@ -84,7 +85,7 @@ def publish_checkout(home: Home, *, force: bool = False) -> bool:
             "stand: `lab publish --force` replaces it"
         )
     publish(home, accounts.DRIVER, CHECKOUT, commit)
-    tree = git(CHECKOUT, "rev-parse", f"{commit}:trusted").strip()
+    tree = config_project.tree(CHECKOUT, commit)
     message = f"trusted/ of hyperv-ci {commit}"
     config = git(CHECKOUT, "commit-tree", tree, "-m", message, environment=IDENTITY).strip()
     publish(home, accounts.CONFIG, CHECKOUT, config)

@@ -2,6 +2,7 @@
 """What `lab status` and `lab log` show."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -29,7 +30,8 @@ def show(home: Home, console: Console) -> None:
     console.print(
         f"\nZuul       {zuul.URL}/t/{zuul.TENANT}/status\n"
         f"log pages  {pages.URL}/\n"
-        f"Gerrit     {gerrit.URL}/ (REST; no pages), ssh port {gerrit.SSH_PORT}\n\n"
+        f"Gerrit     {gerrit.URL}/ (REST; no pages), ssh port {gerrit.SSH_PORT}\n"
+        f"mails      {home.mails}: {len(_mails(home))} to the maintainer\n\n"
         f"Users: {', '.join(account.name for account in accounts.ACCOUNTS)}; "
         f"what each needs is in {home.accounts}/NAME. As the developer:\n"
         f"  export GIT_SSH_COMMAND='ssh -F {developer}/ssh_config'\n"
@@ -47,7 +49,7 @@ def show(home: Home, console: Console) -> None:
         ref = build["ref"]
         builds.add_row(
             build["job_name"],
-            f"{ref['change']},{ref['patchset']}",
+            f"{ref['change']},{ref['patchset']}" if ref["change"] else ref["branch"],
             ref["project"],
             build["result"] or ("running" if build["uuid"] in running else "cut off"),
             build["log_url"] or "",
@@ -57,21 +59,30 @@ def show(home: Home, console: Console) -> None:
 
 def running_builds() -> list[str]:
     """Return the builds that Zuul is at, e.g. `hyperv-tempest of change 3,1`."""
-    return [f"{job['name']} of change {item['refs'][0]['id']}" for item, job in _running_jobs()]
+    return [f"{job['name']} of {_name(item['refs'][0])}" for item, job in _running_jobs()]
+
+
+def _name(ref: dict) -> str:
+    return f"change {ref['id']}" if ref["id"] else f"{ref['project']}'s {ref['ref']}"
 
 
 def _running_jobs() -> Iterator[tuple[dict, dict]]:
     """Yield the items of Zuul's status with their jobs that have no result."""
+    # A pipeline that Zuul has only just loaded has no queues yet.
     status = zuul.get(f"tenant/{zuul.TENANT}/status") or {"pipelines": []}
-    queues = [queue for pipeline in status["pipelines"] for queue in pipeline["change_queues"]]
+    queues = [queue for pipeline in status["pipelines"] for queue in pipeline.get("change_queues", [])]
     for item in (item for queue in queues for heads in queue["heads"] for item in heads):
         yield from ((item, job) for job in item["jobs"] if not job["result"])
 
 
+def _mails(home: Home) -> list[Path]:
+    return sorted(home.mails.glob("*.eml"))
+
+
 def show_logs(home: Home, console: Console) -> None:
-    """Print where every log is, and the newest log page."""
-    for log in sorted(home.logs.rglob("*.log")):
-        console.print(str(log), soft_wrap=True)
+    """Print where every log and mail is, and the newest log page."""
+    for path in (*sorted(home.logs.rglob("*.log")), *_mails(home)):
+        console.print(str(path), soft_wrap=True)
     newest = (zuul.get(f"tenant/{zuul.TENANT}/builds?limit=1") or [None])[0]
     if newest and newest["log_url"]:
         console.print(f"newest log page: {newest['log_url']}", soft_wrap=True)

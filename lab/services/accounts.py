@@ -3,6 +3,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote as _quote
 from urllib.parse import unquote
 
@@ -32,8 +33,10 @@ ADMIN = Account("admin", "Administrator")
 CI = Account("hyperv-ci", "Hyper-V CI", ("Service Users", "Third-Party CI"))
 DEVELOPER = Account("developer", "Dana Developer")
 MAINTAINER = Account("maintainer", "Max Maintainer", ("Maintainers",))
-ACCOUNTS = (MAINTAINER, DEVELOPER, CI)
-GROUPS = ("Maintainers", "Third-Party CI")
+# Merges what the CI itself makes of a merge: see trusted/roles/publish-config.
+PUBLISHER = Account("publisher", "Hyper-V CI publisher", ("Publishers",))
+ACCOUNTS = (MAINTAINER, DEVELOPER, CI, PUBLISHER)
+GROUPS = ("Maintainers", "Third-Party CI", "Publishers")
 
 NOVA, CONFIG, DRIVER = "openstack/nova", "hyperv-ci-config", "hyperv-ci"
 
@@ -107,10 +110,21 @@ def write_client(home: Home, account: Account, secret: str) -> None:
     write_secret(folder / "http-password", secret + "\n")
     address = gerrit.URL.removeprefix("http://")
     write_secret(folder / "git-credentials", f"http://{account.name}:{secret}@{address}\n")
+    _write_ssh_config(folder, account, home.accounts / "known_hosts")
+
+
+def copy_client(home: Home, account: Account, folder: Path) -> None:
+    """Write what an account needs to use Gerrit over SSH into a folder, and nothing else."""
+    write_secret(folder / "id_ed25519", (home.accounts / account.name / "id_ed25519").read_bytes())
+    write_secret(folder / "known_hosts", (home.accounts / "known_hosts").read_bytes())
+    _write_ssh_config(folder, account, folder / "known_hosts")
+
+
+def _write_ssh_config(folder: Path, account: Account, known_hosts: Path) -> None:
     (folder / "ssh_config").write_text(
         f"Host gerrit {gerrit.ADDRESS}\n  HostName {gerrit.ADDRESS}\n  Port {gerrit.SSH_PORT}\n"
         f"  User {account.name}\n  IdentityFile {folder}/id_ed25519\n  IdentitiesOnly yes\n"
-        f"  UserKnownHostsFile {home.accounts}/known_hosts\n  StrictHostKeyChecking yes\n  BatchMode yes\n",
+        f"  UserKnownHostsFile {known_hosts}\n  StrictHostKeyChecking yes\n  BatchMode yes\n",
         encoding="utf-8",
     )
 
@@ -174,6 +188,8 @@ def ensure(home: Home, rest: Rest) -> None:
     _grant(rest, NOVA, "Third-Party CI", {"label-Verified": {"min": -1, "max": 1}})
     for project in (CONFIG, DRIVER):
         _grant(rest, project, "Third-Party CI", {"label-Verified": {"min": -2, "max": 2}, "submit": {}})
+    votes = {f"label-{label}": {"min": -2, "max": 2} for label in ("Code-Review", "Verified")}
+    _grant(rest, CONFIG, "Publishers", {**votes, "submit": {}})
 
 
 def _ensure_account(home: Home, rest: Rest, account: Account) -> None:

@@ -3,6 +3,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -84,6 +85,18 @@ class Daemon:
             if time.monotonic() > deadline:
                 raise LabError(f"{self.name} does not answer after {seconds:.0f} s", self.log)
             time.sleep(0.1)
+
+    def wait_for_port(self, address: str, port: int) -> None:
+        """Wait until the server accepts connections.
+
+        :raises LabError: as `wait` does
+        """
+
+        def answers() -> bool:
+            with socket.socket() as connection:
+                return connection.connect_ex((address, port)) == 0
+
+        self.wait(answers, 20)
 
     def stop(self) -> None:
         """End the server with all that it started; done already is fine."""

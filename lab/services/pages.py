@@ -5,7 +5,6 @@ import functools
 import http.server
 import os
 import re
-import socket
 import sys
 from pathlib import Path
 
@@ -71,12 +70,7 @@ def start(home: Home) -> None:
 
 def wait(home: Home) -> None:
     """Wait until the web server answers."""
-
-    def answers() -> bool:
-        with socket.socket() as connection:
-            return connection.connect_ex((ADDRESS, PORT)) == 0
-
-    daemon(home).wait(answers, 20)
+    daemon(home).wait_for_port(ADDRESS, PORT)
 
 
 if __name__ == "__main__":

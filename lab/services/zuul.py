@@ -10,7 +10,7 @@ import yaml
 
 from lab.commands import run
 from lab.home import Home
-from lab.services import accounts, database, gerrit, zookeeper
+from lab.services import accounts, database, gerrit, mail, zookeeper
 from lab.services.daemon import Daemon
 from lab.services.keys import password, write_secret
 
@@ -49,6 +49,7 @@ def configure(home: Home, site_url: str) -> None:
     # So that the comment's links open the page that says why, and not Zuul's own.
     tenant = TENANT_CONFIGURATION[0]["tenant"] | {"web-root": f"{site_url}/"}
     write_secret(home.zuul / "tenants.yaml", yaml.safe_dump([{"tenant": tenant}]))
+    accounts.copy_client(home, accounts.PUBLISHER, home.keys / "publisher")
     write_secret(home.zuul / "site-variables.yaml", yaml.safe_dump(site_variables(home, site_url)))
     settings = {
         "zookeeper": {
@@ -75,6 +76,7 @@ def configure(home: Home, site_url: str) -> None:
             "password": (home.accounts / accounts.CI.name / "http-password").read_text().strip(),
             "auth_type": "basic",
         },
+        "connection smtp": {"driver": "smtp", "server": mail.ADDRESS, "port": mail.PORT},
         "executor": {
             "command_socket": home.zuul / "executor.socket",
             "state_dir": home.zuul / "executor",
@@ -95,7 +97,7 @@ def configure(home: Home, site_url: str) -> None:
             "winrm_cert_pem_file": home.keys / "winrm/winrm.pem",
             "winrm_cert_key_file": home.keys / "winrm/winrm.key",
             # Untrusted playbooks, which a change can rewrite, see neither.
-            "trusted_ro_paths": home.keys / "winrm",
+            "trusted_ro_paths": f"{home.keys / 'winrm'}:{home.keys / 'publisher'}",
             "trusted_rw_paths": home.site,
         },
         "merger": {
@@ -126,6 +128,7 @@ def site_variables(home: Home, site_url: str) -> dict[str, str | bool]:
     return {
         "site_log_root": str(home.site),
         "site_log_url": site_url,
+        "site_publish_ssh_config": str(home.keys / "publisher/ssh_config"),
         "site_zuul_url": f"{URL}/t/{TENANT}",
         "site_windows_simulated": True,
         "wheelhouse_platform": sysconfig.get_platform().replace("-", "_"),

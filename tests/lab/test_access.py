@@ -85,7 +85,7 @@ class AccessTest(LabTest):
 
     def test_no_password_is_on_a_command_line(self):
         passwords = [path.read_text().strip() for path in self.home.accounts.glob("*/http-password")]
-        self.assertEqual(4, len(passwords))
+        self.assertEqual(5, len(passwords))
         for process in self.daemons():
             line = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode(errors="replace")
             self.assertFalse([password for password in passwords if password in line], line)

@@ -4,17 +4,22 @@
 import importlib.util
 import json
 import os
-import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
+from pathlib import Path
 
 import yaml
 
-TOP = pathlib.Path(__file__).parents[3]
-TRUSTED, UNTRUSTED = TOP / "trusted", TOP
-FILES = sorted([*TRUSTED.glob("zuul.d/*.yaml"), *UNTRUSTED.glob("zuul.d/*.yaml")])
+from lab import config_project
+from lab.services import accounts, zuul
+from tests.unit.ci.references import Configuration
+
+TOP = Path(__file__).parents[3]
+TRUSTED = TOP / "trusted"
+FILES = sorted([*TRUSTED.glob("zuul.d/*.yaml"), *TOP.glob("zuul.d/*.yaml")])
 
 
 def python_with_zuul():
@@ -29,16 +34,10 @@ def python_with_zuul():
     return None
 
 
-def objects():
-    """Yield (file, kind, value) of every object."""
-    for path in FILES:
-        for item in yaml.safe_load(path.read_text()):
-            ((kind, value),) = item.items()
-            yield path, kind, value
-
-
-def listed(value):
-    return value if isinstance(value, list) else [] if value is None else [value]
+def published(path):
+    """Return a file as Zuul reads it: those of trusted/ with the settings filled in."""
+    text = path.read_text()
+    return config_project.filled_in(text, config_project.settings()) if TRUSTED in path.parents else text
 
 
 class Parsers(unittest.TestCase):
@@ -48,7 +47,7 @@ class Parsers(unittest.TestCase):
             self.skipTest("no Python with Zuul: run ./hyperv-ci lab once, or set HYPERV_CI_ZUUL_PYTHON")
 
     def verdicts(self, *paths):
-        script = pathlib.Path(__file__).with_name("zuul_parsers.py")
+        script = Path(__file__).with_name("zuul_parsers.py")
         result = subprocess.run(
             [self.python, script, *paths], capture_output=True, text=True, check=False, timeout=120
         )
@@ -56,8 +55,12 @@ class Parsers(unittest.TestCase):
         return [(path, verdict) for path, found in json.loads(result.stdout).items() for verdict in found]
 
     def test_every_object_is_accepted_and_mistakes_are_not(self):
-        mistakes = pathlib.Path(__file__).with_name("mistakes.yaml")
-        verdicts = self.verdicts(*FILES, mistakes)
+        mistakes = Path(__file__).with_name("mistakes.yaml")
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        files = [folder / str(path.relative_to(TOP)).replace("/", "-") for path in FILES]
+        for file, path in zip(files, FILES, strict=True):
+            file.write_text(published(path))
+        verdicts = self.verdicts(*files, mistakes)
         for path, verdict in verdicts:
             with self.subTest(path=path, **verdict):
                 if path == str(mistakes):
@@ -67,121 +70,104 @@ class Parsers(unittest.TestCase):
         self.assertLess(len(FILES), len(verdicts))
 
 
+def labels():
+    """Return the labels of Nodepool's configuration."""
+    text = (TOP / "nodepool/nodepool.yaml.j2").read_text()
+    section = re.search(r"^labels:\n((?:[ #].*\n|\n|- .*\n)*)", text, re.MULTILINE)[1]
+    return set(re.findall(r"^  - name: ([\w-]+)$", section, re.MULTILINE))
+
+
+def ours():
+    """Return what is in this tree."""
+    objects = []
+    for path in FILES:
+        for item in yaml.safe_load(published(path)):
+            ((kind, value),) = item.items()
+            objects.append((path.parents[1], str(path.relative_to(TOP)), kind, value))
+    return objects
+
+
 class CrossReferences(unittest.TestCase):
     """What Zuul's schemas do not see, because it is said in another object."""
 
     def setUp(self):
-        self.by_kind = {}
-        for path, kind, value in objects():
-            self.by_kind.setdefault(kind, []).append((path, value))
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()), accounts.DRIVER)
 
-    def names(self, kind):
-        return {value["name"] for _path, value in self.by_kind.get(kind, [])}
+    def configuration(self, objects, trusted):
+        ((tenant,),) = [one.values() for one in zuul.TENANT_CONFIGURATION]
+        source = tenant["source"]["gerrit"]
+        projects = {*source["config-projects"], accounts.DRIVER, accounts.NOVA}
+        return Configuration(objects, labels(), projects, trusted)
 
-    def top(self, path):
-        return TRUSTED if TRUSTED in path.parents else UNTRUSTED
+    def test_ours_lead_somewhere(self):
+        # A stanza in this tree is of the project hyperv-ci, whatever the checkout's folder is called.
+        top = Path(self.enterContext(tempfile.TemporaryDirectory()), accounts.DRIVER)
+        top.symlink_to(TOP)
+        trusted = top / "trusted"
+        objects = [(trusted if owner == TRUSTED else top, *rest) for owner, *rest in ours()]
+        self.assertEqual([], self.configuration(objects, trusted).check())
 
-    def test_parents(self):
-        for _path, job in self.by_kind["job"]:
-            if job["name"] == "base":
-                self.assertIsNone(job["parent"])
-            else:
-                self.assertIn(job.get("parent", "base"), self.names("job"), job["name"])
+    def problems(self, text, trusted=""):
+        """Return what is said of objects beside a base job, a pipeline and a nodeset that are well."""
+        well = "- job: {name: base, parent: null, nodeset: {nodes: []}}\n- pipeline: {name: check}\n"
+        top, config = self.folder, self.folder / "trusted"
+        objects = []
+        for owner, source in ((config, well + trusted), (top, text)):
+            for item in yaml.safe_load(source) or []:
+                ((kind, value),) = item.items()
+                objects.append((owner, "x.yaml", kind, value))
+        return self.configuration(objects, config).check()
 
-    def test_playbooks_and_their_roles(self):
-        for path, job in self.by_kind["job"]:
-            for key in ("pre-run", "run", "post-run", "cleanup-run"):
-                for playbook in listed(job.get(key)):
-                    playbook = playbook["name"] if isinstance(playbook, dict) else playbook
-                    with self.subTest(job=job["name"], playbook=playbook):
-                        self.check_roles(self.top(path), self.top(path) / playbook)
+    def write(self, path, text):
+        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / path).write_text(text)
 
-    def check_roles(self, top, playbook):
-        text = playbook.read_text()
-        named = set(re.findall(r"^\s+(?:- role|name): ([a-z0-9-]+-[a-z0-9-]+)$", text, re.MULTILINE))
-        for play in yaml.safe_load(text):
-            named |= {role["role"] if isinstance(role, dict) else role for role in play.get("roles", [])}
-        for role in named:
-            tasks = top / "roles" / role / "tasks/main.yaml"
-            self.assertTrue(tasks.is_file(), f"{playbook}: no role {role}")
-
-    def test_nodesets_and_labels(self):
-        labels = set(re.findall(r"^  - name: ([\w-]+)$", self.nodepool_labels(), re.MULTILINE))
-        nodesets = [value for _path, value in self.by_kind["nodeset"]]
-        for path, job in self.by_kind["job"]:
-            nodeset = job.get("nodeset")
-            if isinstance(nodeset, str):
-                self.assertIn(nodeset, self.names("nodeset"), f"{path}: {job['name']}")
-            elif nodeset:
-                nodesets.append(nodeset)
-        for nodeset in nodesets:
-            for node in nodeset["nodes"]:
-                self.assertIn(node["label"], labels, nodeset)
-
-    def nodepool_labels(self):
-        """Return the text of the labels section of Nodepool's configuration."""
-        text = (TOP / "nodepool/nodepool.yaml.j2").read_text()
-        return re.search(r"^labels:\n((?:[ #].*\n|\n|- .*\n)*)", text, re.MULTILINE)[1]
-
-    def test_secrets(self):
-        for path, job in self.by_kind["job"]:
-            for secret in listed(job.get("secrets")):
-                name = secret if isinstance(secret, str) else secret["secret"]
-                self.assertIn(name, self.names("secret"), f"{path}: {job['name']}")
-
-    def test_projects_name_jobs_and_pipelines(self):
-        for path, project in self.by_kind["project"]:
-            pipelines = {key: value["jobs"] for key, value in project.items() if isinstance(value, dict)}
-            self.assertLessEqual(set(pipelines), self.names("pipeline"), path)
-            for jobs in pipelines.values():
-                for job in jobs:
-                    name = next(iter(job)) if isinstance(job, dict) else job
-                    self.assertIn(name, self.names("job") | {"noop"}, f"{path}: {project['name']}")
-
-    def test_what_is_trusted_is_in_trusted_alone(self):
-        for kind in ("pipeline", "secret"):
-            for path, value in self.by_kind.get(kind, []):
-                self.assertIn(TRUSTED, path.parents, f"{kind} {value['name']}")
-        for path, project in self.by_kind["project"]:
-            if project["name"] != "hyperv-ci":
-                self.assertIn(TRUSTED, path.parents, f"stanza of {project['name']}")
-
-
-class Comments(unittest.TestCase):
-    """What Gerrit's results table and the people on a change depend on."""
-
-    def setUp(self):
-        self.pipelines = {value["name"]: value for _path, kind, value in objects() if kind == "pipeline"}
-
-    def test_first_line_is_the_one_that_the_results_table_reads(self):
-        for name, pipeline in self.pipelines.items():
-            self.assertNotIn("-", name)
-            self.assertEqual(f"Build succeeded ({name} pipeline).", pipeline["success-message"])
-            self.assertEqual(f"Build failed ({name} pipeline).", pipeline["failure-message"])
-
-    def test_check_neither_submits_nor_votes_two(self):
-        for action in ("success", "failure"):
-            report = self.pipelines["check"][action]["gerrit"]
-            self.assertEqual({"Verified"}, set(report))
-            self.assertIn(report["Verified"], (1, -1))
-
-    def test_recheck(self):
-        triggers = self.pipelines["check"]["trigger"]["gerrit"]
-        (trigger,) = [trigger for trigger in triggers if trigger["event"] == "comment-added"]
-        for comment in (
-            "recheck",
-            "Recheck",
-            "run-hyper-v ci",
-            "Patch Set 3:\n\nrecheck",
-            "Patch Set 1:\n\nrun-hyper-v ci\n",
-            "Patch Set 12: Code-Review+1\n\nrecheck",
-            "recheck that was the mirror",
+    def test_each_kind_of_mistake_is_seen(self):
+        for text, expected in (
+            ("- job: {name: a, parent: bsae}", "job a: no job bsae, only a, base"),
+            ("- job: {name: a, dependencies: [{name: b}]}", "job a: no job b, only"),
+            ("- job: {name: a, nodeset: nowhere}", "job a: no nodeset nowhere"),
+            ("- job: {name: a, secrets: [{name: x, secret: y}]}", "job a: no secret y"),
+            ("- job: {name: a, required-projects: [openstack/n]}", "no project of the tenant openstack/n"),
+            ("- job: {name: a, run: playbooks/none.yaml}", "job a: no playbook playbooks/none.yaml"),
+            ("- nodeset: {name: a, nodes: [{name: x, label: hyperv-2021}]}", "no label hyperv-2021"),
+            (
+                "- nodeset: {name: a, nodes: [{name: x, label: controller}],"
+                " groups: [{name: g, nodes: [y]}]}",
+                "nodeset a: no node y, only x",
+            ),
+            ("- project: {name: hyperv-ci, chekc: {jobs: [base]}}", "no pipeline chekc, only check"),
+            ("- project: {name: hyperv-ci, check: {jobs: [{bsae: {}}]}}", "no job bsae"),
+            ("- project: {name: openstack/nova, check: {jobs: []}}", "only the config project may say"),
+            ("- secret: {name: a}", "secret a: only the config project may have one"),
+            ("- pipeline: {name: a}", "pipeline a: only the config project may have one"),
         ):
-            self.assertRegex(comment, trigger["comment"])
-        for comment in (
-            "please recheck",
-            "rechecked",
-            "I did\n\nrecheck",
-            "Patch Set 3: Verified-1\n\nBuild failed (check pipeline).",
+            with self.subTest(text):
+                (problem,) = self.problems(text)
+                self.assertIn(expected, problem)
+
+    def test_a_trusted_job_cannot_stand_on_one_that_is_not(self):
+        (problem,) = self.problems("- job: {name: a}", "- job: {name: b, parent: a}")
+        self.assertIn("job b: no job a, only b, base", problem)
+
+    def test_playbooks(self):
+        job = "- job: {name: a, run: p.yaml}"
+        for playbook, expected in (
+            ("- hosts: hyprev", "p.yaml: no host or group hyprev, only all, localhost"),
+            ("- {hosts: all, roles: [r]}", "p.yaml: no role r with main.yaml"),
+            ("- {hosts: all, roles: [{role: r}]}", "p.yaml: no role r with main.yaml"),
+            (
+                "- {hosts: all, tasks: [{block: [], rescue: [{ansible.builtin.include_role: {name: r}}]}]}",
+                "p.yaml: no role r with main.yaml",
+            ),
+            (
+                "- {hosts: all, tasks: [{ansible.builtin.include_role: {name: outer, tasks_from: more}}]}",
+                "p.yaml: no role outer with more.yaml",
+            ),
+            ("- {hosts: all, roles: [outer]}", "outer/tasks/main.yaml: no role inner with main.yaml"),
         ):
-            self.assertNotRegex(comment, trigger["comment"])
+            with self.subTest(playbook):
+                self.write("roles/outer/tasks/main.yaml", "- ansible.builtin.include_role: {name: inner}")
+                self.write("p.yaml", playbook)
+                (problem,) = self.problems(job)
+                self.assertIn(expected, problem)

@@ -27,11 +27,14 @@ driver = gerrit
 server = gerrit.invalid
 user = hyperv-ci
 sshkey = /dev/null
+
+[connection smtp]
+driver = smtp
 """
 
 
 def parsers():
-    """Return {kind of object: its schema}, with the connection that every site of this CI has: gerrit."""
+    """Return {kind of object: its schema}, with the connections that every site of this CI has."""
     configuration = configparser.ConfigParser()
     configuration.read_string(CONNECTIONS)
     connections = zuul.lib.connections.ConnectionRegistry()

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from lab.home import Home
-from lab.services import accounts, gerrit, nodepool, pages, zookeeper, zuul
+from lab.services import accounts, gerrit, mail, nodepool, pages, zookeeper, zuul
 from lab.services.keys import write_secret
 
 
@@ -20,6 +20,8 @@ class ConfigurationTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.home = Home(Path(folder.name))
         write_secret(self.home.accounts / accounts.CI.name / "http-password", "of the CI\n")
+        write_secret(self.home.accounts / accounts.PUBLISHER.name / "id_ed25519", "of the publisher\n")
+        write_secret(self.home.accounts / "known_hosts", "Gerrit's\n")
         zuul.configure(self.home, pages.URL)
         self.zuul = configparser.ConfigParser(interpolation=None)
         self.zuul.read(self.home.zuul / "zuul.conf")
@@ -28,11 +30,20 @@ class ConfigurationTest(unittest.TestCase):
         self.assertNotIn("untrusted_ro_paths", self.zuul["executor"])
         self.assertNotIn("untrusted_rw_paths", self.zuul["executor"])
 
-    def test_trusted_playbooks_see_the_winrm_key_and_the_pages(self):
-        self.assertEqual(str(self.home.keys / "winrm"), self.zuul["executor"]["trusted_ro_paths"])
+    def test_trusted_playbooks_see_the_winrm_key_the_publisher_s_and_the_pages(self):
+        shown = [self.home.keys / "winrm", self.home.keys / "publisher"]
+        self.assertEqual(":".join(map(str, shown)), self.zuul["executor"]["trusted_ro_paths"])
         self.assertEqual(str(self.home.site), self.zuul["executor"]["trusted_rw_paths"])
         for secret in (self.home.tls, self.home.accounts, self.home.database, self.home.zuul):
-            self.assertFalse((self.home.keys / "winrm").is_relative_to(secret))
+            self.assertFalse([path for path in shown if path.is_relative_to(secret)])
+
+    def test_the_publisher_s_ssh_needs_no_file_that_trusted_playbooks_do_not_see(self):
+        folder = self.home.keys / "publisher"
+        options = subprocess.check_output(["ssh", "-F", folder / "ssh_config", "-G", "gerrit"], text=True)
+        for name in ("identityfile", "userknownhostsfile"):
+            (path,) = [line.split()[1] for line in options.splitlines() if line.startswith(f"{name} ")]
+            self.assertTrue(Path(path).is_relative_to(folder), path)
+            self.assertTrue(Path(path).exists(), path)
 
     def test_secrets_are_their_owners(self):
         for name in ("zuul.conf", "tenants.yaml", "site-variables.yaml"):
@@ -51,6 +62,7 @@ class ConfigurationTest(unittest.TestCase):
             {
                 "site_log_root",
                 "site_log_url",
+                "site_publish_ssh_config",
                 "site_windows_simulated",
                 "site_zuul_url",
                 "wheelhouse_platform",
@@ -60,7 +72,7 @@ class ConfigurationTest(unittest.TestCase):
         self.assertTrue(written["site_windows_simulated"])
 
     def test_addresses_are_on_loopback(self):
-        for server in (gerrit, nodepool, pages, zookeeper, zuul):
+        for server in (gerrit, mail, nodepool, pages, zookeeper, zuul):
             self.assertEqual("127.0.0.1", server.ADDRESS)
         self.assertEqual("127.0.0.1", self.zuul["web"]["listen_address"])
         self.assertIn("secureClientPortAddress=", zookeeper.CONFIGURATION)
