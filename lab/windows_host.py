@@ -6,7 +6,8 @@ r"""One simulated Windows Hyper-V host: a process that owns its state and ends w
 DIR keeps the host (C/, registry.json, accounts.json, events.jsonl, logs/, run/) and, once it answers, the
 file ``ready`` with the URLs of its listeners, HTTPS last.
 The image's C/ shows in C:\ read-only. ``--tls`` holds server.pem, server.key and, in authorized/, the client
-certificates that log on the user of their UPN. SIGTERM ends the host.
+certificates that log on the user of their UPN. What goes wrong by rule is in lab/faults.py; SIGHUP reads the
+rules anew. SIGTERM ends the host.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import sys
 import threading
 from pathlib import Path
 
-from lab import windows_shims, winrm_server
+from lab import faults, windows_shims, winrm_server
 from lab.hyperv_model import server as wmi_server
 from lab.hyperv_model.model import Model
 from lab.windows_sandbox.host import WindowsHost
@@ -42,6 +43,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--tls", type=Path, required=True, help="folder of server.pem, server.key and authorized/*.pem"
     )
+    parser.add_argument("--faults", type=Path, help="file of fault rules instead of faults.json in --root")
     return parser.parse_args(arguments)
 
 
@@ -65,7 +67,13 @@ def run(options: argparse.Namespace, stop: threading.Event) -> None:
         model = Model(host.computer_name, host.filesystem.local, host.run_folder)
         wmi = wmi_server.serve(model, host.run_folder / "wmi.sock")
         host.boot(model, context)
-        winrm = winrm_server.Server(host, options.address, options.port, context, options.http_port)
+        rules = faults.Faults(options.faults or root / "faults.json", model.faults)
+        rules.load()
+        signal.signal(signal.SIGHUP, lambda *_: _reload(rules))
+        host.filesystem.check_space = rules.check_space
+        winrm = winrm_server.Server(
+            host, options.address, options.port, context, options.http_port, rules.disturb
+        )
         winrm.start()
         new = ready.with_suffix(".new")
         new.write_text(f"http://{winrm.address}:{winrm.http_port}\nhttps://{winrm.address}:{winrm.port}\n")
@@ -78,6 +86,13 @@ def run(options: argparse.Namespace, stop: threading.Event) -> None:
         model.close()
     finally:
         host.close()
+
+
+def _reload(rules: faults.Faults) -> None:
+    try:
+        rules.load()
+    except faults.RuleError as error:
+        logging.error("%s", error)
 
 
 def _authorize(host: WindowsHost, folder: Path) -> None:
@@ -97,7 +112,7 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         run(options, stop)
-    except (HostError, OSError, ValueError) as error:
+    except (HostError, faults.RuleError, OSError, ValueError) as error:
         text = error.strerror if isinstance(error, OSError) and not error.filename else error
         print(f"windows_host: {text}", file=sys.stderr)
         return 1

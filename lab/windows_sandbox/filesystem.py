@@ -6,7 +6,7 @@ only.
 import ntpath
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lab.windows_sandbox import errors
@@ -62,6 +62,8 @@ class FileSystem:
         self.c_drive = c_drive
         self.c_drive.mkdir(parents=True, exist_ok=True)
         self.mounts = mounts_of(image) if image else {}
+        # Raises OSError while nothing can be written (lab/faults.py).
+        self.check_space: Callable[[], None] = lambda: None
         for source in self.mounts.values():
             self.c_drive.joinpath(source.relative_to(image / "C")).mkdir(parents=True, exist_ok=True)
 
@@ -98,6 +100,7 @@ class FileSystem:
 
     def local_for_writing(self, path: str, base: str = "C:\\", *, follow: bool = True) -> Path:
         """As `local`, for a path that will be made, changed or removed: Win32Error inside the image."""
+        self.check_space()
         components = [c for c in self.absolute(path, base)[3:].split("\\") if c]
         local, in_image = self._walk(path, components, follow)
         if in_image:

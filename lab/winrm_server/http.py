@@ -7,6 +7,7 @@ import socketserver
 import ssl
 import sys
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 
 from spnego.exceptions import SpnegoError
@@ -33,10 +34,16 @@ class Server:
     alternate, as reboots do."""
 
     def __init__(
-        self, host: Host, address: str, port: int, tls_context: ServerContext, http_port: int | None = None
+        self,
+        host: Host,
+        address: str,
+        port: int,
+        tls_context: ServerContext,
+        http_port: int | None = None,
+        disturb: Callable[[str], None] = lambda action: None,
     ):
         self.address, self.port, self.http_port = address, port, http_port
-        self._host, self._tls_context = host, tls_context
+        self._host, self._tls_context, self._disturb = host, tls_context, disturb
         self._listeners: list[_Listener] = []
         self._service: Service | None = None
 
@@ -45,7 +52,7 @@ class Server:
         Port 0 takes a free one and sets `port` or `http_port`."""
         if self._service:
             raise RuntimeError(f"cannot start the WinRM server of {self._host.name}: it runs already")
-        self._service = Service(self._host)
+        self._service = Service(self._host, self._disturb)
         try:
             self.port = self._listen(self.port, self._tls_context)
             if self.http_port is not None:

@@ -3,6 +3,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 
 from lab.winrm_server import cim_xml, enumeration, faults, protocol, shells
 from lab.winrm_server.faults import Fault
@@ -12,10 +13,13 @@ LOG = logging.getLogger(__name__)
 
 
 class Service:
-    """Answers envelopes by the resource that they name. Safe to call from many threads; Receive blocks."""
+    """Answers envelopes by the resource that they name. Safe to call from many threads; Receive blocks.
 
-    def __init__(self, host: Host):
-        self._host = host
+    :param disturb: gets each request's action first, and may raise Fault, or what ends the connection
+    """
+
+    def __init__(self, host: Host, disturb: Callable[[str], None] = lambda action: None):
+        self._host, self._disturb = host, disturb
         self._shells = shells.Shells(host)
         self._wmi = enumeration.Wmi(host)
 
@@ -25,6 +29,7 @@ class Service:
         try:
             request = protocol.read(message)
             asked = f"{request.action.rpartition('/')[2]} of {request.resource_uri.rpartition('/1/')[2]}"
+            self._disturb(request.action)
             status, envelope = 200, protocol.reply(request, self._serve(request, user))
             outcome = "done"
         except Fault as fault:

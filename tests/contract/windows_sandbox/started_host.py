@@ -88,7 +88,7 @@ class StartedHost:
         with open(self.folder / "host.log", "ab") as log:
             self.process = subprocess.Popen(command, cwd=CHECKOUT, stdout=log, stderr=log)
         while not (self.root / "ready").exists():
-            if self.process.poll() is not None or time.monotonic() > started + 60:
+            if self.process.poll() is not None or time.monotonic() > started + 120:
                 raise RuntimeError("the host does not start:\n" + self.log())
             time.sleep(0.02)
         urls = (self.root / "ready").read_text().split()

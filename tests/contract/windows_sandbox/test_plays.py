@@ -4,6 +4,7 @@
 import filecmp
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -114,6 +115,27 @@ class TestContainment(StartedHostCase):
         self.assertEqual({"/c"}, {path for path, exists in seen.items() if exists is True})
         # bubblewrap's first process and the tool.
         self.assertEqual(2, seen["processes"])
+
+
+class TestFaults(StartedHostCase):
+    def test_a_host_that_says_no_and_dies(self):
+        rules = self.started.root / "faults.json"
+        self.set_rules(rules, {"fault": "winrm", "action": "Create", "do": "refuse", "code": 5})
+        self.assertIn("A fault rule of this host says no", str(self.module("ansible.windows.win_ping")))
+        self.set_rules(rules, {"fault": "disk-full"})
+        self.assertIn("not enough space", str(self.module("ansible.windows.win_tempfile")))
+        self.set_rules(rules, {"fault": "death", "seconds": 0})
+        self.assertEqual(-signal.SIGKILL, self.started.process.wait(20))
+
+    def set_rules(self, path, rule):
+        path.write_text(json.dumps([rule]))
+        before = self.started.log().count("by rule")
+        self.started.process.send_signal(signal.SIGHUP)
+        for _ in range(600):
+            if self.started.log().count("by rule") > before or self.started.process.poll() is not None:
+                return
+            time.sleep(0.05)
+        self.fail(self.started.log())
 
 
 class TestBadInput(StartedHostCase):
