@@ -5,7 +5,6 @@ import statistics
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from rich.table import Table
 
@@ -67,16 +66,7 @@ def memory(home: Home) -> float:
     """Return the MiB that the lab's processes take, pages divided among those that share them (PSS)."""
     leaders = [daemon.process for daemon in lifecycle.daemons(home) if daemon.process]
     leaders += [processes.Process(node.pid, node.started) for node in Nodes(home.nodes).list()]
-    return sum(_proportional(process.pid) for process in processes.family(leaders)) / 1024
-
-
-def _proportional(pid: int) -> int:
-    """Return the KiB of a process as proc(5) counts Pss; 0 if it has ended."""
-    try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+    return sum(processes.proportional_memory(process.pid) for process in processes.family(leaders)) / 1024
 
 
 @dataclass

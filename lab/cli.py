@@ -12,7 +12,7 @@ import click
 import requests
 from rich.console import Console
 
-from lab import benchmark, changes, lifecycle, projects, series, status, vote
+from lab import benchmark, changes, host_benchmark, lifecycle, projects, series, status, vote
 from lab.errors import LabError
 from lab.home import CHECKOUT, Home
 from lab.install import install as install_all
@@ -218,6 +218,13 @@ def benchmark_(home: Home, runs: int):
             figures.append(benchmark.parts(timeline.taken, result.parts))
     console.print()
     console.print(benchmark.table(figures, idle, watch.peak))
+
+
+@lab.command("benchmark-host")
+@click.option("--runs", type=click.IntRange(1, 20), default=3, show_default=True)
+def benchmark_host(runs: int):
+    """Start a simulated host RUNS times, and print what it costs, held against the aims."""
+    console.print(host_benchmark.table(runs))
 
 
 @lab.command()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a PowerShell command line of Ansible's carries: bytes in, calls out.
 
-Read from the sources of ansible-core 2.18 (executor/powershell, plugins/shell/powershell.py). From 2.19 on,
-the payload starts with JSON and names its scripts: decode() is where that generation will be told from this
-one.
+Read from the sources of ansible-core 2.18 and 2.19 (executor/powershell, plugins/shell/powershell.py). 2.18
+sends its wrapper's text, four NUL bytes, and JSON; from 2.19 on the wrapper is JSON too, and a manifest that
+names its scripts follows.
 """
 
 import base64
@@ -17,9 +17,10 @@ _ENCODED = re.compile(r"-EncodedCommand\s+(\S+)", re.IGNORECASE)
 
 _SEPARATOR = b"\0\0\0\0"
 
-# The one line of the bootstrap script that says what it does: split its input and run the first part.
-_BOOTSTRAP = (
-    '$split_parts = $exec_wrapper_str.Split(@("`0`0`0`0"), 2, [StringSplitOptions]::RemoveEmptyEntries)'
+# The line of the bootstrap script that says what it does: split its input and run the first part.
+BOOTSTRAPS = (
+    '$split_parts = $exec_wrapper_str.Split(@("`0`0`0`0"), 2, [StringSplitOptions]::RemoveEmptyEntries)',
+    "$code = ConvertFrom-Json -InputObject $codeJson",
 )
 
 # The actions of a payload that are understood; each is a wrapper around the next.
@@ -32,8 +33,18 @@ _ACTIONS = {
 }
 
 
+# The same of a manifest, and the scripts of Ansible's own plugins, which come alone.
+_WRAPPERS = {"become_wrapper.ps1", "async_wrapper.ps1", "async_watchdog.ps1", "module_wrapper.ps1"}
+_PLUGIN_SCRIPTS = {
+    "winrm_put_file.ps1",
+    "winrm_fetch_file.ps1",
+    "powershell_mkdtemp.ps1",
+    "powershell_expand_user.ps1",
+}
+
+
 class UnknownPayload(Exception):
-    """Input that is none of what this generation of Ansible sends."""
+    """Input that is none of what Ansible sends."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,15 @@ class Call:
     job: AsyncJob | None
 
 
+@dataclass(frozen=True)
+class PluginScript:
+    """A script of one of Ansible's plugins: its name, its parameters, and its input."""
+
+    name: str
+    parameters: dict[str, Any]
+    data: bytes
+
+
 def unwrap(command_line: str) -> str | None:
     """Return the script that a PowerShell command line carries encoded, however deep; None for any other
     command line.
@@ -81,13 +101,14 @@ def unwrap(command_line: str) -> str | None:
 
 def reads_call(script: str) -> bool:
     """Say whether a script does nothing but run the call that comes by standard input."""
-    return _BOOTSTRAP in script
+    return any(line in script for line in BOOTSTRAPS)
 
 
-def decode(stdin: bytes) -> Call:
-    """Return the call in the standard input of the bootstrap script; UnknownPayload if it is none."""
+def decode(stdin: bytes) -> Call | PluginScript:
+    """Return what is in the standard input of the bootstrap script; UnknownPayload if it is nothing of
+    Ansible's."""
     if stdin.lstrip().startswith(b"{"):
-        raise UnknownPayload("the payload is of ansible-core 2.19 or newer; this host understands 2.18's")
+        return _of_manifest(stdin)
     _, separator, rest = stdin.partition(_SEPARATOR)
     if not separator:
         raise UnknownPayload(
@@ -114,6 +135,39 @@ def _call(payload: dict[str, Any]) -> Call:
         become_user=payload["become_user"] if "become_wrapper" in actions else None,
         job=AsyncJob(payload["async_jid"], payload["async_timeout_sec"]) if asynchronous else None,
     )
+
+
+def _of_manifest(stdin: bytes) -> Call | PluginScript:
+    """Return what a manifest of ansible-core 2.19 asks for: scripts by name, actions around the last one."""
+    _, separator, rest = stdin.partition(b"\n" + _SEPARATOR + b"\n")
+    text, _, data = rest.partition(b"\n" + _SEPARATOR + b"\n")
+    if not separator:
+        raise UnknownPayload(
+            "the bootstrap script got no manifest: expected four NUL bytes and JSON in its input"
+        )
+    try:
+        manifest = json.loads(text)
+        actions = {action["name"]: action["params"] for action in manifest["actions"]}
+        if unknown := set(actions) - _WRAPPERS - _PLUGIN_SCRIPTS:
+            known = ", ".join(sorted(_WRAPPERS | _PLUGIN_SCRIPTS))
+            raise UnknownPayload(f"the manifest asks for {', '.join(sorted(unknown))}; known are {known}")
+        name = next(reversed(actions))
+        if name in _PLUGIN_SCRIPTS:
+            return PluginScript(name, actions[name], data)
+        module = actions["module_wrapper.ps1"]
+        script = module["Script"]
+        variables = {variable["Name"]: variable["Value"] for variable in module.get("Variables", ())}
+        become, job = actions.get("become_wrapper.ps1"), actions.get("async_wrapper.ps1")
+        return Call(
+            name=script.removesuffix(".ps1") if module.get("ForModule") else None,
+            source=base64.b64decode(manifest["scripts"][script]["script"]),
+            arguments=variables.get("complex_args", {}),
+            environment=_environment(module["Environment"]),
+            become_user=become["BecomeUser"] if become else None,
+            job=AsyncJob(job["AsyncJid"], actions["async_watchdog.ps1"]["Timeout"]) if job else None,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+        raise UnknownPayload(f"the manifest is none of ansible-core 2.19: {error!r}") from error
 
 
 def _environment(value: dict[str, Any] | list | None) -> dict[str, str]:

@@ -2,7 +2,8 @@
 """The scripts that Ansible's own plugins send outside of modules, and what each does.
 
 They are recognised by their text (ansible-core 2.18: plugins/connection/winrm.py,
-plugins/shell/powershell.py). Anything else is no script of Ansible's, and is not run.
+plugins/shell/powershell.py), or come by name (from 2.19 on). Anything else is no script of Ansible's, and is
+not run.
 """
 
 import base64
@@ -13,6 +14,7 @@ import re
 import shutil
 from collections.abc import Callable
 
+from lab.windows_sandbox.ansible.payload import PluginScript
 from lab.windows_sandbox.session import Session
 
 _QUOTED = r"'((?:[^']|'')*)'"
@@ -26,19 +28,18 @@ def _text(quoted: str) -> str:
     return quoted.replace("''", "'")
 
 
-def put_file(session: Session, match: re.Match, stdin: bytes) -> str:
+def put_file(session: Session, path: str, lines: bytes) -> str:
     """Write a file from lines of base64; the client checks the SHA-1 in the answer."""
-    data = b"".join(base64.b64decode(line) for line in stdin.split())
-    target = session.writable(_text(match[1]))
+    data = b"".join(base64.b64decode(line) for line in lines.split())
+    target = session.writable(path)
     if not target.parent.is_dir():
-        raise ScriptFailed(f"Could not find a part of the path '{_text(match[1])}'.")
+        raise ScriptFailed(f"Could not find a part of the path '{path}'.")
     target.write_bytes(data)
     return json.dumps({"sha1": hashlib.sha1(data, usedforsecurity=False).hexdigest()})
 
 
-def fetch_file(session: Session, match: re.Match, _stdin: bytes) -> str:
+def fetch_file(session: Session, path: str, size: int, offset: int) -> str:
     """Read a piece of a file, in base64."""
-    path, size, offset = _text(match[1]), int(match[2]), int(match[3])
     if session.is_directory(path):
         return "[DIR]"
     if not session.is_file(path):
@@ -48,14 +49,13 @@ def fetch_file(session: Session, match: re.Match, _stdin: bytes) -> str:
         return base64.b64encode(file.read(size)).decode()
 
 
-def make_temporary_directory(session: Session, match: re.Match, _stdin: bytes) -> str:
-    path = ntpath.join(session.path(_text(match[1])), _text(match[2]))
+def make_temporary_directory(session: Session, parent: str, name: str) -> str:
+    path = ntpath.join(session.path(parent), name)
     session.writable(path).mkdir(parents=True)
     return path
 
 
-def remove(session: Session, match: re.Match, _stdin: bytes) -> str:
-    path = _text(match[1])
+def remove(session: Session, path: str) -> str:
     local = session.writable(path, follow=False)
     if local.is_dir() and not local.is_symlink():
         shutil.rmtree(local)
@@ -66,7 +66,13 @@ def remove(session: Session, match: re.Match, _stdin: bytes) -> str:
     return ""
 
 
-def expand_user(session: Session, match: re.Match, _stdin: bytes) -> str:
+def expand_user(session: Session, path: str) -> str:
+    home = session.environment.value("USERPROFILE")
+    return home + path[1:] if path == "~" or path.startswith("~\\") else path
+
+
+def _written_expand_user(session: Session, match: re.Match) -> str:
+    """As `expand_user`, of the three forms of the script that 2.18 writes."""
     below_home, literal = match.groups()
     return session.directory + _text(below_home or "") if literal is None else _text(literal)
 
@@ -90,21 +96,43 @@ _EXPAND_USER = (
     rf"(?:\(Get-Location\)\.Path|\(\(Get-Location\)\.Path \+ {_QUOTED}\)|{_QUOTED})\s.*"
 )
 
-_SCRIPTS: dict[re.Pattern, Callable[[Session, re.Match, bytes], str]] = {
+# What a script does, given the session, its match, and standard input.
+_WRITTEN: dict[re.Pattern, Callable[[Session, re.Match, bytes], str]] = {
     re.compile(pattern, re.DOTALL): act
     for pattern, act in (
-        (_PUT_FILE, put_file),
-        (_FETCH_FILE, fetch_file),
-        (_MAKE_TEMPORARY_DIRECTORY, make_temporary_directory),
-        (_REMOVE, remove),
-        (_EXPAND_USER, expand_user),
+        (_PUT_FILE, lambda session, match, stdin: put_file(session, _text(match[1]), stdin)),
+        (
+            _FETCH_FILE,
+            lambda session, match, stdin: fetch_file(session, _text(match[1]), int(match[2]), int(match[3])),
+        ),
+        (
+            _MAKE_TEMPORARY_DIRECTORY,
+            lambda session, match, stdin: make_temporary_directory(session, _text(match[1]), _text(match[2])),
+        ),
+        (_REMOVE, lambda session, match, stdin: remove(session, _text(match[1]))),
+        (_EXPAND_USER, lambda session, match, stdin: _written_expand_user(session, match)),
     )
 }
 
 
 def find(script: str) -> Callable[[Session, bytes], str] | None:
     """Return what a plugin's script does, given the session and standard input; None if it is none."""
-    for pattern, act in _SCRIPTS.items():
+    for pattern, act in _WRITTEN.items():
         if match := pattern.fullmatch(script):
             return lambda session, stdin, act=act, match=match: act(session, match, stdin)
     return None
+
+
+def run(session: Session, script: PluginScript) -> str:
+    """Run a script that came by its name and return its output."""
+    values = script.parameters
+    match script.name:
+        case "winrm_put_file.ps1":
+            return put_file(session, values["Path"], script.data)
+        case "winrm_fetch_file.ps1":
+            return fetch_file(session, values["Path"], values["BufferSize"], values["Offset"])
+        case "powershell_mkdtemp.ps1":
+            return make_temporary_directory(session, values["Directory"], values["Name"])
+        case "powershell_expand_user.ps1":
+            return expand_user(session, values["Path"])
+    raise ScriptFailed(f"the simulated host does not know the script {script.name}")

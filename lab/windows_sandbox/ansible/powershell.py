@@ -52,7 +52,11 @@ class PowerShell(ThreadedProcess):
 def answer(session: Session, script: str, stdin: bytes) -> tuple[bytes, bytes, int]:
     """Return standard output, standard error and exit code of a script."""
     if payload.reads_call(script):
-        return _answer_call(session, payload.decode(stdin))
+        call = payload.decode(stdin)
+        if isinstance(call, payload.Call):
+            return _answer_call(session, call)
+        output = plugin_scripts.run(session, call)
+        return output.encode() + b"\r\n" if output else b"", b"", 0
     if act := plugin_scripts.find(script):
         output = act(session, stdin)
         return output.encode() + b"\r\n" if output else b"", b"", 0

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from pathlib import Path
@@ -58,6 +59,8 @@ class StartedHost:
         self.image = self._make_image()
         self.process = None
         self.urls = {}
+        # Another Ansible than the one of this environment has its collections from here.
+        self.ansible_bin = Path(sys.executable).parent
 
     def _make_image(self):
         """Write an image with a Python (a script of the shims) and a Git (a link to a Linux program)."""
@@ -120,6 +123,7 @@ class StartedHost:
         environment = os.environ | {
             "LC_ALL": "C.UTF-8",
             "ANSIBLE_HOME": str(self.folder / "ansible"),
+            "ANSIBLE_COLLECTIONS_PATH": sysconfig.get_path("purelib"),
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_NOCOLOR": "true",
             "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
@@ -127,12 +131,12 @@ class StartedHost:
             "ANSIBLE_ROLES_PATH": f"{CHECKOUT}/roles:{CHECKOUT}/trusted/roles",
         }
         command = [
-            Path(sys.executable).with_name(program),
+            self.ansible_bin / program,
             "--inventory",
             self.folder / "hosts.json",
             *arguments,
         ]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
 
 
 class StartedHostCase(testtools.TestCase):

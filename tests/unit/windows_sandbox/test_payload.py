@@ -67,9 +67,48 @@ class TestDecode(testtools.TestCase):
         error = self.assertRaises(payload.UnknownPayload, payload.decode, call(actions=["coverage_wrapper"]))
         self.assertIn("coverage_wrapper", str(error))
 
-    def test_other_generations_are_named(self):
-        error = self.assertRaises(
-            payload.UnknownPayload, payload.decode, b'{"name":"exec_wrapper"}\n\0\0\0\0\n{}'
-        )
-        self.assertIn("2.19", str(error))
+    def test_nothing(self):
         self.assertRaises(payload.UnknownPayload, payload.decode, b"")
+
+
+class TestManifest(testtools.TestCase):
+    """What ansible-core 2.19 and newer send."""
+
+    def decode(self, *actions, data=b""):
+        script = base64.b64encode(b"#!powershell\n").decode()
+        manifest = {
+            "actions": [{"name": name, "params": params, "secure_params": {}} for name, params in actions],
+            "scripts": {"ansible.windows.win_ping.ps1": {"path": "x", "script": script}},
+        }
+        head = b'{"name":"exec_wrapper","script":"","params":{}}'
+        return payload.decode(b"\n\0\0\0\0\n".join([head, json.dumps(manifest).encode(), data]))
+
+    MODULE = {
+        "Script": "ansible.windows.win_ping.ps1",
+        "Environment": {"A": 1},
+        "Variables": [{"Name": "complex_args", "Value": {"data": "pong"}, "Scope": "Global"}],
+        "ForModule": True,
+    }
+
+    def test_module(self):
+        call = self.decode(
+            ("become_wrapper.ps1", {"BecomeUser": "SYSTEM"}),
+            ("async_wrapper.ps1", {"AsyncDir": "x", "AsyncJid": "j1", "StartupTimeout": 5}),
+            ("async_watchdog.ps1", {"Timeout": 9}),
+            ("module_wrapper.ps1", self.MODULE),
+        )
+        self.assertEqual(("ansible.windows.win_ping", b"#!powershell\n"), (call.name, call.source))
+        self.assertEqual(({"data": "pong"}, {"A": "1"}), (call.arguments, call.environment))
+        self.assertEqual(("SYSTEM", payload.AsyncJob("j1", 9)), (call.become_user, call.job))
+
+    def test_script(self):
+        self.assertIsNone(self.decode(("module_wrapper.ps1", {**self.MODULE, "ForModule": False})).name)
+
+    def test_plugin_script(self):
+        script = self.decode(("winrm_put_file.ps1", {"Path": "C:\\x"}), data=b"eA==\n")
+        self.assertEqual(payload.PluginScript("winrm_put_file.ps1", {"Path": "C:\\x"}, b"eA==\n"), script)
+
+    def test_unknown_actions_are_named(self):
+        error = self.assertRaises(payload.UnknownPayload, self.decode, ("coverage_wrapper.ps1", {}))
+        self.assertIn("coverage_wrapper.ps1", str(error))
+        self.assertRaises(payload.UnknownPayload, self.decode)

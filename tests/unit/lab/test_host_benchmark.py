@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+import testtools
+
+from lab import host_benchmark
+
+
+class TestHostBenchmark(testtools.TestCase):
+    """That it measures what it says, not how much."""
+
+    def test_module_call(self):
+        self.assertGreater(host_benchmark.module_call(1), 0)
+
+    def test_list_instances(self):
+        self.assertGreater(host_benchmark.list_instances(3, 1), 0)
