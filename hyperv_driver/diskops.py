@@ -24,15 +24,20 @@ class DiskOps:
     def create_root(self, context, instance, disk_format):
         """Make the root disk from the instance's image, at the size of its flavor (0: at the image's).
 
-        Without use_cow_images it is a copy of the image; else a difference from it. Windows can grow a
-        differencing VHDX, but no differencing VHD: that one is a difference from a grown copy, which the
-        instances of that image and size share.
+        An ISO image is put beside an empty root disk. Without use_cow_images the root disk is a copy of the
+        image; else a difference from it. Windows can grow a differencing VHDX, but no differencing VHD: that
+        one is a difference from a grown copy, which the instances of that image and size share.
 
-        :returns: its path.
         :raises nova.exception.FlavorDiskSmallerThanImage:
         """
         image_id, size_gb = instance.image_ref, instance.flavor.root_gb
         image = self._imagecache.get(context, image_id, disk_format)
+        if disk_format == "iso":
+            with compute_utils.disk_ops_semaphore:
+                self._pathutils.copyfile(image, paths.boot_dvd(instance.name))
+            path = paths.root_disk(paths.instance_folder(instance.name), "vhdx")
+            self._vhdutils.create_dynamic_vhd(path, size_gb * GIB)
+            return
         image_size = self._vhdutils.get_vhd_size(image)["VirtualSize"]
         size = size_gb * GIB or image_size
         if size < image_size:
@@ -48,7 +53,6 @@ class DiskOps:
                 self._pathutils.copyfile(image, path)
         if size != image_size:
             self._vhdutils.resize_vhd(path, size, is_file_max_size=False)
-        return path
 
     def root(self, instance):
         """The path of an instance's root disk.
@@ -58,22 +62,21 @@ class DiskOps:
         return self._existing_root(paths.instance_folder(instance.name))
 
     def create_others(self, instance, block_device_info):
-        """Make an empty disk for each ephemeral disk of a block device mapping, and one for swap.
-
-        :returns: their paths.
-        """
-        wanted = _others(instance, block_device_info)
-        for path, size in wanted.items():
+        """Make an empty disk for each ephemeral disk of a block device mapping, and one for swap."""
+        for path, size in _others(instance, block_device_info).items():
             self._vhdutils.create_dynamic_vhd(path, size)
-        return list(wanted)
 
     def present(self, instance, block_device_info):
         """The Disks that an instance has already."""
-        dvd = paths.config_drive(instance.name)
+
+        def if_exists(path):
+            return path if self._pathutils.exists(path) else None
+
         return Disks(
             root=self.root(instance),
-            others=[path for path in _others(instance, block_device_info) if self._pathutils.exists(path)],
-            dvd=dvd if self._pathutils.exists(dvd) else None,
+            others=list(filter(if_exists, _others(instance, block_device_info))),
+            config_drive=if_exists(paths.config_drive(instance.name)),
+            boot_dvd=if_exists(paths.boot_dvd(instance.name)),
         )
 
     def copy_from_aside(self, instance, block_device_info):
@@ -92,9 +95,12 @@ class DiskOps:
                 self._copy_grown(source, path, size)
             else:
                 self._vhdutils.create_dynamic_vhd(path, size)
-        dvd = paths.config_drive(instance.name)
-        if self._pathutils.exists(paths.moved(dvd, aside)):
-            self._configdriveops.copy(paths.moved(dvd, aside), dvd)
+        for path, copy in (
+            (paths.config_drive(instance.name), self._configdriveops.copy),
+            (paths.boot_dvd(instance.name), self._pathutils.copyfile),
+        ):
+            if self._pathutils.exists(paths.moved(path, aside)):
+                copy(paths.moved(path, aside), path)
         return self.present(instance, block_device_info)
 
     def _copy_grown(self, source, path, size):
@@ -109,7 +115,7 @@ class DiskOps:
                 self._vhdutils.resize_vhd(path, size, is_file_max_size=False)
 
     def _existing_root(self, folder):
-        candidates = [paths.root_disk(folder, disk_format) for disk_format in images.READERS]
+        candidates = [paths.root_disk(folder, disk_format) for disk_format in images.HARD_DISKS]
         for path in candidates:
             if self._pathutils.exists(path):
                 return path

@@ -42,6 +42,7 @@ class HyperVDriver(driver.ComputeDriver):
         "supports_attach_interface": True,
         "supports_migrate_to_same_host": True,
         "supports_secure_boot": True,
+        "supports_image_type_iso": True,
         "supports_image_type_vhd": True,
         "supports_image_type_vhdx": True,
     }

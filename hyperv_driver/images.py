@@ -9,12 +9,13 @@ else besides, and needs no other file. What the formats allow and honest tools d
 
 import os
 
-from hyperv_driver import vhd, vhdx
+from hyperv_driver import iso, vhd, vhdx
 from hyperv_driver.virtual_disk import UnacceptableDisk, VirtualDisk
 
 __all__ = ["UnacceptableDisk", "VirtualDisk", "inspect"]
 
-READERS = {"vhd": vhd, "vhdx": vhdx}
+HARD_DISKS = {"vhd": vhd, "vhdx": vhdx}
+READERS = {**HARD_DISKS, "iso": iso}
 
 
 def inspect(path, claimed_format):
@@ -30,9 +31,12 @@ def inspect(path, claimed_format):
     with open(path, "rb") as file:
         file.seek(0, os.SEEK_END)
         size = file.tell()
-        found = [name for name, reader in READERS.items() if reader.has_signature(file, size)]
+        # A hard disk may hold what an ISO image holds (a stick that boots does), but not the other way round.
+        looked_for = {**HARD_DISKS, claimed_format: READERS[claimed_format]}
+        found = [name for name, reader in looked_for.items() if reader.has_signature(file, size)]
         if found != [claimed_format]:
+            nothing = f"none of {', '.join(looked_for)}"
             raise UnacceptableDisk(
-                f"its content is {' and '.join(found) or 'neither VHD nor VHDX'}, expected {claimed_format}"
+                f"its content is {' and '.join(found) or nothing}, expected {claimed_format}"
             )
         return READERS[claimed_format].read(file, size)

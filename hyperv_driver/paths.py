@@ -8,6 +8,7 @@
     <instance>\\root.vhdx             difference from one of these, or a copy of it
     <instance>\\ephemeral0.vhdx, swap.vhdx
     <instance>\\configdrive.iso
+    <instance>\\boot.iso                 an ISO image that it boots from
     <instance>\\rescue.vhdx, configdrive-rescue.iso
     <instance>\\snapshot_<image>.vhdx     on its way to Glance
     <instance>\\console.log, console.log.1
@@ -67,6 +68,10 @@ def ephemeral_disk(instance_name, index):
 
 def swap_disk(instance_name):
     return os.path.join(instance_folder(instance_name), "swap.vhdx")
+
+
+def boot_dvd(instance_name):
+    return os.path.join(instance_folder(instance_name), "boot.iso")
 
 
 def config_drive(instance_name):

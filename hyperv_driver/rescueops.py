@@ -46,7 +46,7 @@ class RescueOps:
             )
             if dvd:
                 self._driveops.detach(name, paths.config_drive(name))
-                self._driveops.attach_dvd(name, generation, dvd)
+                self._driveops.attach_config_drive(name, generation, dvd)
             self._powerops.power_on(instance)
             undo.pop_all()
 
@@ -60,13 +60,13 @@ class RescueOps:
     def _restore(self, instance, generation, root):
         name = instance.name
         self._driveops.detach(name, root)
-        for path in [paths.rescue_disk(name, disk_format) for disk_format in images.READERS]:
+        for path in [paths.rescue_disk(name, disk_format) for disk_format in images.HARD_DISKS]:
             self._remove(name, path)
         self._driveops.attach_root(name, generation, root)
         self._remove(name, paths.rescue_config_drive(name))
         dvd = paths.config_drive(name)
         if self._pathutils.exists(dvd) and not self._driveops.is_attached(name, dvd):
-            self._driveops.attach_dvd(name, generation, dvd)
+            self._driveops.attach_config_drive(name, generation, dvd)
 
     def _remove(self, name, path):
         if self._pathutils.exists(path):
@@ -85,8 +85,8 @@ def _image(instance, image_meta, generation, root_format):
             raise exception.InstanceNotRescuable(instance_id=instance.uuid, reason=reason)
 
     refuse_if(
-        disk_format not in images.READERS,
-        f"the rescue image is {disk_format}, expected one of: {', '.join(images.READERS)}",
+        disk_format not in images.HARD_DISKS,
+        f"the rescue image is {disk_format}, expected one of: {', '.join(images.HARD_DISKS)}",
     )
     refuse_if(
         generation == constants.VM_GEN_2 and disk_format == "vhd",

@@ -64,6 +64,10 @@ def spec_of(instance, image_meta, block_device_info, injected_files=()):
         generation == constants.VM_GEN_2 and disk_format == "vhd",
         "a generation 2 virtual machine cannot have VHD disks, its image is one",
     )
+    refuse_if(
+        disk_format == "iso" and not instance.flavor.root_gb,
+        "its image is an ISO, and its flavor has no root disk to install to",
+    )
     refuse_if(driver.block_device_info_get_mapping(block_device_info), f"it has volumes{NOT_YET}")
     refuse_if(
         injected_files and not configdrive.required_by(instance),

@@ -10,7 +10,6 @@ from oslo_log import log as logging
 from oslo_utils import uuidutils
 
 from hyperv_driver import paths, specs
-from hyperv_driver.driveops import Disks
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -57,11 +56,10 @@ class VMOps:
         with contextlib.ExitStack() as undo:
             undo.callback(self.destroy, instance, destroy_disks=True)
             self._diskops.create_folder(instance)
-            disks = Disks(
-                root=self._diskops.create_root(context, instance, spec.disk_format),
-                others=self._diskops.create_others(instance, block_device_info),
-                dvd=self._configdriveops.create(instance, network_info, injected_files, admin_password),
-            )
+            self._diskops.create_root(context, instance, spec.disk_format)
+            self._diskops.create_others(instance, block_device_info)
+            self._configdriveops.create(instance, network_info, injected_files, admin_password)
+            disks = self._diskops.present(instance, block_device_info)
             self.build(instance, spec, disks, network_info, power_on)
             undo.pop_all()
 

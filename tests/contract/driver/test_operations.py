@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be asked of a server between spawn and destroy."""
 
+from hyperv_driver import iso9660
 from lab.hyperv_model import vhd
 from lab.hyperv_model.virtual_system import SECURE_BOOT_TEMPLATES
 from tests.contract.driver.on_hyperv import OnHyperVTest
@@ -106,7 +107,7 @@ class OperationsTest(OnHyperVTest):
     @feature("Config drive", "Swap disks", "Secure boot", "Dynamic memory")
     def test_config_drive_swap_and_secure_boot(self):
         image = self.add_image("vhdx")
-        for machine_type, dvd in (("hyperv-gen1", "1\\0"), ("hyperv-gen2", "0\\1")):
+        for machine_type, dvd in (("hyperv-gen1", "1\\1"), ("hyperv-gen2", "0\\1")):
             said = self.nova(f"""
                 from unittest import mock
                 metadata = mock.Mock()
@@ -150,6 +151,24 @@ class OperationsTest(OnHyperVTest):
                 ],
                 said,
             )
+
+    @feature("Boot from ISO")
+    def test_iso_image(self):
+        image = "88888888-0000-4000-8000-000000000000"
+        (self.glance / image).write_bytes(iso9660.image("installer", {"setup.exe": b"MZ"}))
+        for machine_type in ("hyperv-gen1", "hyperv-gen2"):
+            said = self.nova(f"""
+                made = spawn(instance(image_ref="{image}"), "iso", hw_machine_type="{machine_type}")
+                vmutils = hyperv._vmops._vmutils
+                settings = vmutils._lookup_vm_check(made.name)
+                paths = vmutils.get_vm_storage_paths(made.name)[0]
+                first = settings.BootSourceOrder[0] if "{machine_type}" == "hyperv-gen2" else None
+                dvd = os.path.join(INSTANCES, made.name, "boot.iso")
+                boot = vmutils._drive_to_boot_source(dvd) if first else None
+                said = [hyperv.get_info(made).state, sorted(map(os.path.basename, paths)),
+                        str(first).lower() == str(boot).lower()]
+            """)
+            self.assertEqual([RUNNING, ["boot.iso", "root.vhdx"], True], said, machine_type)
 
     @feature("Rescue")
     def test_rescue(self):

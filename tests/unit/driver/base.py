@@ -120,7 +120,8 @@ class DriverTestCase(testtools.TestCase):
 
     def spawn(self, made=None, disk_format="vhdx", vifs=(), properties=None, **arguments):
         made = made or instance()
-        self.glance.setdefault(made.image_ref, image_file(disk_format))
+        if made.image_ref not in self.glance:
+            self.glance[made.image_ref] = image_file(disk_format)
         meta = image_meta(disk_format, **(properties or {}))
         arguments = {"injected_files": [], "admin_password": None, "allocations": {}} | arguments
         self.driver.spawn(self.context, made, meta, network_info=list(vifs), **arguments)

@@ -4,7 +4,7 @@ import tempfile
 
 import testtools
 
-from hyperv_driver import images, vhdx
+from hyperv_driver import images, iso9660, vhdx
 from tests.unit.driver.base import MIB, image_file
 
 
@@ -54,6 +54,31 @@ class ImagesTestCase(testtools.TestCase):
         self.assertIn(words, str(error))
 
 
+class IsoTest(ImagesTestCase):
+    def setUp(self):
+        super().setUp()
+        self.data = iso9660.image("installer", {"setup.exe": b"MZ" * 5000})
+
+    def test_whole_one(self):
+        self.assertEqual(images.VirtualDisk("iso", len(self.data)), self.inspect(self.data, "iso"))
+
+    def test_truncated(self):
+        self.assertRefused("truncated: its volume has", self.data[:-4096], "iso")
+        self.assertRefused("none of vhd, vhdx, iso, expected iso", self.data[:30000], "iso")
+
+    def test_disk_that_says_it_is_one(self):
+        for disk_format in ("vhd", "vhdx"):
+            self.assertRefused(f"its content is {disk_format}, expected iso", image_file(disk_format), "iso")
+
+    def test_one_that_is_a_disk_besides(self):
+        self.assertRefused("vhd and iso, expected iso", self.data + image_file("vhd")[-512:], "iso")
+
+    def test_disk_that_holds_one(self):
+        disk = bytearray(image_file("vhd", "fixed"))
+        disk[: len(self.data)] = self.data
+        self.assertEqual("vhd", self.inspect(disk, "vhd").format)
+
+
 class InspectTest(ImagesTestCase):
     def test_images_of_qemu(self):
         for disk_format in ("vhd", "vhdx"):
@@ -64,7 +89,7 @@ class InspectTest(ImagesTestCase):
     def test_other_format_than_claimed(self):
         self.assertRefused("its content is vhdx, expected vhd", image_file("vhdx"), "vhd")
         self.assertRefused("its content is vhd, expected vhdx", image_file("vhd"), "vhdx")
-        self.assertRefused("neither VHD nor VHDX, expected vhd", b"QFI\xfb" + bytes(2000), "vhd")
+        self.assertRefused("none of vhd, vhdx, expected vhd", b"QFI\xfb" + bytes(2000), "vhd")
         self.assertRefused("disk format qcow2, expected one of: vhd, vhdx", image_file("vhd"), "qcow2")
         self.assertRefused("disk format None", image_file("vhd"), None)
 

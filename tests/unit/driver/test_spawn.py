@@ -7,7 +7,7 @@ from nova import exception
 from nova.compute import power_state
 from nova.network import model
 
-from hyperv_driver import oswin
+from hyperv_driver import iso9660, oswin
 from tests.unit.driver import base
 from tests.unit.driver.base import GIB, MIB, instance, vif
 
@@ -90,6 +90,23 @@ class SpawnTest(base.DriverTestCase):
         made = self.spawn(block_device_info={"swap": swap, "ephemerals": [{"size": 1}]})
         self.assertEqual(64 * MIB, self.disk(made, "swap.vhdx")["size"])
         self.assertEqual(3, len(self.vm(made)["disks"]))
+
+    def test_iso_image_beside_an_empty_root_disk(self):
+        for number, properties in enumerate(({}, GENERATION_2)):
+            made = instance(f"x-{number}")
+            self.glance[made.image_ref] = iso9660.image("installer", {"setup.exe": b"MZ"})
+            self.spawn(made, "iso", properties=properties)
+            folder = self.instances / made.name
+            self.assertEqual(self.glance[made.image_ref], (folder / "boot.iso").read_bytes())
+            self.assertEqual({"size": GIB, "parent": None}, self.disk(made, "root.vhdx"))
+            self.assertEqual(
+                {str(folder / "root.vhdx"), str(folder / "boot.iso")},
+                {path for _bus, path in self.vm(made)["disks"]},
+            )
+        self.assertEqual([str(folder / "boot.iso"), str(folder / "root.vhdx")], self.vm(made)["boot"])
+        made = instance("x-2", image_ref=made.image_ref, flavor=base.flavor(root_gb=0))
+        error = self.assertRaises(exception.InstanceUnacceptable, self.spawn, made, "iso")
+        self.assertIn("no root disk to install to", str(error))
 
     def test_secure_boot(self):
         for os_type, authority in (("linux", "UEFI CA"), ("windows", "Windows")):
@@ -176,7 +193,7 @@ class SpawnTest(base.DriverTestCase):
             exception.InstanceUnacceptable,
             self.driver.spawn, self.context, made, base.image_meta("qcow2"), [], None, {},
         )  # fmt: skip
-        self.assertIn("its image is qcow2, expected one of: vhd, vhdx", str(error))
+        self.assertIn("its image is qcow2, expected one of: vhd, vhdx, iso", str(error))
 
     def test_failure_of_hyperv_leaves_nothing_and_is_novas_exception(self):
         failing = mock.patch.object(
