@@ -88,8 +88,12 @@ class DiskOps:
         aside, folder = paths.aside_folder(instance.name), paths.instance_folder(instance.name)
         root = self._existing_root(aside)
         self._copy_grown(root, paths.moved(root, folder), instance.flavor.root_gb * GIB)
-        swap = paths.swap_disk(instance.name)
-        for path, size in _others(instance, block_device_info).items():
+        wanted = _others(instance, block_device_info)
+        swap, ephemeral = paths.swap_disk(instance.name), paths.ephemeral_disk(instance.name, 0)
+        if wanted.get(ephemeral) == instance.old_flavor.ephemeral_gb * GIB:
+            # All of the former flavor's; nova leaves the block device mapping as it was.
+            wanted[ephemeral] = instance.flavor.ephemeral_gb * GIB
+        for path, size in wanted.items():
             source = paths.moved(path, aside)
             if path != swap and self._pathutils.exists(source):
                 self._copy_grown(source, path, size)
@@ -135,12 +139,10 @@ class DiskOps:
 
 def _others(instance, block_device_info):
     """Sizes by path of the disks beside the root disk."""
-    ephemerals = driver.block_device_info_get_ephemerals(block_device_info)
-    sizes = [ephemeral["size"] for ephemeral in ephemerals]
-    if len(sizes) == 1:
-        # nova leaves the block device mapping as it was when a resize gives an instance more.
-        sizes = [max(*sizes, instance.flavor.ephemeral_gb)]
-    wanted = {paths.ephemeral_disk(instance.name, index): size * GIB for index, size in enumerate(sizes)}
+    wanted = {
+        paths.ephemeral_disk(instance.name, index): ephemeral["size"] * GIB
+        for index, ephemeral in enumerate(driver.block_device_info_get_ephemerals(block_device_info))
+    }
     swap = driver.block_device_info_get_swap(block_device_info)
     if driver.swap_is_usable(swap):
         wanted[paths.swap_disk(instance.name)] = swap["swap_size"] * MIB

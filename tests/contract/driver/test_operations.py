@@ -215,7 +215,7 @@ class OperationsTest(OnHyperVTest):
                     return [hyperv.get_info(made).state, sizes, memory, nics]
                 def resize():
                     hyperv.migrate_disk_and_power_off(admin, made, "192.0.2.7", large, [port])
-                    made.flavor = large
+                    made.old_flavor, made.flavor = small, large
                     meta = image_meta("{disk_format}")
                     hyperv.finish_migration(admin, None, made, "", [port], meta, True, {{}}, disks)
                 resize()

@@ -29,7 +29,7 @@ class ResizeTest(base.DriverTestCase):
         )
 
     def finish(self, made, to=LARGE, disk_format="vhdx", block_device_info=EPHEMERAL, power_on=True, vifs=()):
-        made.flavor = to
+        made.old_flavor, made.flavor = made.flavor, to
         self.driver.finish_migration(
             self.context, None, made, "", list(vifs), base.image_meta(disk_format), True, {},
             block_device_info, power_on,
@@ -82,6 +82,13 @@ class ResizeTest(base.DriverTestCase):
         self.set_aside(made)
         self.finish(made, disk_format="vhd", block_device_info=None)
         self.assertEqual({"size": 3 * GIB, "parent": None}, self.disk(made, "root.vhd"))
+
+    def test_ephemeral_disk_of_less_than_the_flavors(self):
+        made = self.spawn(instance(flavor=LARGE), block_device_info=EPHEMERAL)
+        self.assertEqual(GIB, self.disk(made, "ephemeral0.vhdx")["size"])
+        self.set_aside(made)
+        self.finish(made)
+        self.assertEqual(GIB, self.disk(made, "ephemeral0.vhdx")["size"])
 
     def test_same_flavor(self):
         made = self.made("vhd", None)
