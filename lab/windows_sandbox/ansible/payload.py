@@ -157,11 +157,12 @@ def _of_manifest(stdin: bytes) -> Call | PluginScript:
         module = actions["module_wrapper.ps1"]
         script = module["Script"]
         variables = {variable["Name"]: variable["Value"] for variable in module.get("Variables", ())}
+        arguments = variables.get("complex_args", {})
         become, job = actions.get("become_wrapper.ps1"), actions.get("async_wrapper.ps1")
         return Call(
-            name=script.removesuffix(".ps1") if module.get("ForModule") else None,
+            name=arguments["_ansible_module_name"] if module.get("ForModule") else None,
             source=base64.b64decode(manifest["scripts"][script]["script"]),
-            arguments=variables.get("complex_args", {}),
+            arguments=arguments,
             environment=_environment(module["Environment"]),
             become_user=become["BecomeUser"] if become else None,
             job=AsyncJob(job["AsyncJid"], actions["async_watchdog.ps1"]["Timeout"]) if job else None,

@@ -83,10 +83,11 @@ class TestManifest(testtools.TestCase):
         head = b'{"name":"exec_wrapper","script":"","params":{}}'
         return payload.decode(b"\n\0\0\0\0\n".join([head, json.dumps(manifest).encode(), data]))
 
+    ARGUMENTS = {"_ansible_module_name": "ansible.windows.win_ping", "data": "pong"}
     MODULE = {
         "Script": "ansible.windows.win_ping.ps1",
         "Environment": {"A": 1},
-        "Variables": [{"Name": "complex_args", "Value": {"data": "pong"}, "Scope": "Global"}],
+        "Variables": [{"Name": "complex_args", "Value": ARGUMENTS, "Scope": "Global"}],
         "ForModule": True,
     }
 
@@ -98,7 +99,7 @@ class TestManifest(testtools.TestCase):
             ("module_wrapper.ps1", self.MODULE),
         )
         self.assertEqual(("ansible.windows.win_ping", b"#!powershell\n"), (call.name, call.source))
-        self.assertEqual(({"data": "pong"}, {"A": "1"}), (call.arguments, call.environment))
+        self.assertEqual((self.ARGUMENTS, {"A": "1"}), (call.arguments, call.environment))
         self.assertEqual(("SYSTEM", payload.AsyncJob("j1", 9)), (call.become_user, call.job))
 
     def test_script(self):
