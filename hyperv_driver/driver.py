@@ -52,6 +52,7 @@ class HyperVDriver(driver.ComputeDriver):
         utilities = utilities or oswin.Utilities.of_this_host()
         vmutils, vhdutils, pathutils = utilities.vmutils, utilities.vhdutils, utilities.pathutils
         self._hostops = hostops.HostOps(utilities.hostutils, utilities.diskutils)
+        self._image_api = glance.API()
         self._imagecache = imagecache.ImageCache(vhdutils, pathutils)
         configdrives = configdriveops.ConfigDriveOps(utilities.access)
         drives = driveops.DriveOps(vmutils)
@@ -76,7 +77,7 @@ class HyperVDriver(driver.ComputeDriver):
             vmutils, pathutils, self._imagecache, self._diskops, drives, configdrives, self._powerops
         )
         self._snapshotops = snapshotops.SnapshotOps(
-            vmutils, vhdutils, pathutils, self._diskops, drives, glance.API()
+            vmutils, vhdutils, pathutils, self._diskops, drives, self._image_api
         )
         self._diagnosticsops = diagnosticsops.DiagnosticsOps(vmutils, utilities.hostutils)
         self._events = events.StateEvents(vmutils, self.emit_event)
@@ -112,6 +113,10 @@ class HyperVDriver(driver.ComputeDriver):
     def manage_image_cache(self, context, all_instances):
         if config.CONF.image_cache.remove_unused_base_images:
             self._imagecache.remove_unused({instance.image_ref for instance in all_instances})
+
+    def cache_image(self, context, image_id):
+        disk_format = self._image_api.get(context, image_id)["disk_format"]
+        return self._imagecache.get_ahead(context, image_id, disk_format)
 
     # The instances
 
@@ -215,6 +220,9 @@ class HyperVDriver(driver.ComputeDriver):
 
     def unpause(self, instance):
         self._powerops.unpause(instance)
+
+    def trigger_crash_dump(self, instance):
+        self._powerops.interrupt(instance)
 
     def suspend(self, context, instance):
         self._powerops.suspend(instance)

@@ -48,6 +48,12 @@ class ImageCache:
             self._pathutils.rename(part, path)
         return path
 
+    def get_ahead(self, context, image_id, disk_format):
+        """Fetch an image before an instance needs it; return whether that was to be done."""
+        is_new = not self._pathutils.exists(paths.cached_image(image_id, disk_format))
+        self.get(context, image_id, disk_format)
+        return is_new
+
     def get_at_size(self, image_id, disk_format, size_gb):
         """The path of a cached image's copy that was grown to ``size_gb``."""
         path = paths.cached_image_at_size(image_id, disk_format, size_gb)

@@ -13,7 +13,14 @@ with without_eventlet():
     from os_win.utils.compute import vmutils10  # noqa: F401
     from os_win.utils.network import networkutils  # noqa: F401
 
-__all__ = ["Utilities", "constants", "exceptions"]
+__all__ = ["Utilities", "constants", "exceptions", "inject_nmi"]
+
+
+def inject_nmi(vmutils, name):
+    """Give a running virtual machine a non-maskable interrupt, for which os-win has no method."""
+    machine = vmutils._lookup_vm_check(name, as_vssd=False)
+    job, result = machine.InjectNonMaskableInterrupt()
+    vmutils._jobutils.check_ret_val(result, job)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -85,6 +85,13 @@ class PowerOps:
         self.power_off(instance, timeout=CONF.hyperv.soft_reboot_timeout if soft else 0)
         self.power_on(instance)
 
+    def interrupt(self, instance):
+        """Give the guest a non-maskable interrupt, to which it answers by a crash dump if set up for it."""
+        state = self._vmutils.get_vm_state(instance.name)
+        if state != RUNNING:
+            self._refuse("interrupt", instance, state, {RUNNING})
+        oswin.inject_nmi(self._vmutils, instance.name)
+
     def _shut_down(self, instance, timeout, retry_interval):
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:

@@ -43,6 +43,7 @@ FEATURES = {
     "Serial console": (YES, YES),
     "Device tagging": (YES, YES),
     "Diagnostics": (NO, NO),
+    "Crash dump (NMI)": (NO, NO),
     "Secure boot": (YES, YES),
     "Dynamic memory": (YES, YES),
     "Virtual NUMA": (YES, YES),

@@ -55,6 +55,11 @@ class Run:
             port.write_from(self._guest_lines())
             port.resume()
 
+    def interrupt(self):
+        """The guest crashes and boots again (guessed: what Windows does by default); the machine runs on."""
+        for port in self._ports:
+            port.write_from(self._guest_lines())
+
     def pause(self):
         self._on_time, self._since = self.on_time, None
         for port in self._ports:
@@ -228,6 +233,16 @@ def initiate_shutdown(model, component, Force, Reason):
 
     model.jobs.after(model.facts.guest.shutdown_seconds, off)
     return {}
+
+
+@provides("Msvm_ComputerSystem.InjectNonMaskableInterrupt")
+def inject_non_maskable_interrupt(model, system):
+    """A machine that does not run is in the wrong state (inferred: no processor takes the interrupt)."""
+    machine = machine_of(model, system)
+    if machine.state != RUNNING:
+        return {"ReturnValue": INVALID_STATE}
+    method = "Msvm_ComputerSystem.InjectNonMaskableInterrupt"
+    return model.jobs.run(method, [machine.system], machine.run.interrupt)
 
 
 @computes("Msvm_ComputerSystem")

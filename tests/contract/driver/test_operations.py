@@ -233,6 +233,21 @@ class OperationsTest(OnHyperVTest):
             large, small = [RUNNING, [2, 2], 1024, True], [RUNNING, [1, 1], 512, True]
             self.assertEqual([large, small, large, ["_base", "instance-00000001"]], said)
 
+    @feature("Crash dump (NMI)")
+    def test_crash_dump(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            made = spawn(instance(image_ref="{image}"), "vhdx")
+            boots = lambda: hyperv.get_console_output(admin, made).count("Simulated guest of")
+            booted = wait_for(lambda: boots() == 1)
+            hyperv.trigger_crash_dump(made)
+            kept = [booted, wait_for(lambda: boots() == 2), hyperv.get_info(made).state]
+            hyperv.power_off(made)
+            hyperv.trigger_crash_dump(made)
+        """)
+        self.assertIn("it is Off, expected Running", said["raised"])
+        self.assertEqual([True, True, RUNNING], self.nova("said = kept"))
+
     @feature("Diagnostics")
     def test_diagnostics(self):
         image = self.add_image("vhdx")

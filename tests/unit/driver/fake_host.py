@@ -28,6 +28,22 @@ class FakeVMUtils:
             raise exceptions.HyperVVMNotFoundException(vm_name=name)
         return self.vms[name]
 
+    def _lookup_vm_check(self, vm_name, as_vssd=True):
+        assert not as_vssd
+        self._vm(vm_name)
+        return self
+
+    def InjectNonMaskableInterrupt(self):
+        self.calls.append("NMI")
+        return "job", 4096
+
+    @property
+    def _jobutils(self):
+        return self
+
+    def check_ret_val(self, ret_val, job_path):
+        assert (job_path, ret_val) == ("job", 4096)
+
     def vm_exists(self, vm_name):
         return vm_name in self.vms
 

@@ -41,6 +41,13 @@ class PowerTest(base.DriverTestCase):
         self.driver.resume(self.context, self.made, [])
         self.assertState(power_state.RUNNING)
 
+    def test_crash_dump(self):
+        self.driver.trigger_crash_dump(self.made)
+        self.assertEqual("NMI", self.vmutils.calls[-1])
+        self.put_into(powerops.SAVED)
+        error = self.assertRaises(exception.NovaException, self.driver.trigger_crash_dump, self.made)
+        self.assertEqual(f"cannot interrupt {self.made.name}: it is Saved, expected Running", str(error))
+
     def test_refuses_what_has_no_way_there(self):
         self.put_into(powerops.OFF)
         error = self.assertRaises(exception.NovaException, self.driver.pause, self.made)

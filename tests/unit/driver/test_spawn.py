@@ -286,5 +286,14 @@ class ImageCacheTest(base.DriverTestCase):
         self.driver.manage_image_cache(self.context, [])
         self.assertTrue(image.exists())
 
+    def test_fetched_ahead_of_need(self):
+        image = base.instance().image_ref
+        self.glance[image] = base.image_file("vhdx")
+        self.useFixture_patch("nova.image.glance.API.get", lambda *_arguments: {"disk_format": "vhdx"})
+        self.assertTrue(self.driver.cache_image(self.context, image))
+        self.assertFalse(self.driver.cache_image(self.context, image))
+        self.spawn(instance(image_ref=image))
+        self.assertEqual([image], self.fetches)
+
     def test_nothing_cached_yet(self):
         self.driver.manage_image_cache(self.context, [])

@@ -137,6 +137,16 @@ class PowerCase(ModelCase):
         )
 
 
+class InterruptCase(ModelCase):
+    def test_only_a_running_machine_takes_one(self):
+        machine = self.define()
+        method = "InjectNonMaskableInterrupt"
+        self.assertEqual(32775, self.wmi.invoke(machine.system.path, method, {})["ReturnValue"])
+        self.request(machine, states.ENABLE)
+        self.succeed(machine.system.path, method)
+        self.assertEqual(states.RUNNING, machine.state)
+
+
 class EvidenceCase(unittest.TestCase):
     def test_every_row_carries_a_known_kind_of_evidence(self):
         rows = [transition.evidence for transition in states.TRANSITIONS.values()]
