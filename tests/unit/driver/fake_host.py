@@ -16,8 +16,25 @@ from hyperv_driver.oswin import constants, exceptions
 GIB = 1024**3
 
 
+class FakeMachine:
+    """An Msvm_ComputerSystem."""
+
+    def __init__(self, calls):
+        self._calls = calls
+
+    def InjectNonMaskableInterrupt(self):
+        self._calls.append("NMI")
+        return "job", 4096
+
+
+class FakeJobUtils:
+    def check_ret_val(self, ret_val, job_path):
+        assert (job_path, ret_val) == ("job", 4096)
+
+
 class FakeVMUtils:
     def __init__(self):
+        self._jobutils = FakeJobUtils()
         self.vms = {}
         self.calls = []
         self.guest_answers_shutdown = True
@@ -31,18 +48,7 @@ class FakeVMUtils:
     def _lookup_vm_check(self, vm_name, as_vssd=True):
         assert not as_vssd
         self._vm(vm_name)
-        return self
-
-    def InjectNonMaskableInterrupt(self):
-        self.calls.append("NMI")
-        return "job", 4096
-
-    @property
-    def _jobutils(self):
-        return self
-
-    def check_ret_val(self, ret_val, job_path):
-        assert (job_path, ret_val) == ("job", 4096)
+        return FakeMachine(self.calls)
 
     def vm_exists(self, vm_name):
         return vm_name in self.vms

@@ -6,7 +6,7 @@ import tempfile
 import threading
 import unittest
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lab.hyperv_model import errors, states, vhd, wql
@@ -17,7 +17,9 @@ MIB = 1 << 20
 
 
 def same(examples):
-    return settings(derandomize=True, deadline=None, max_examples=examples)
+    # A slow machine is no reason to fail.
+    slow = [HealthCheck.too_slow]
+    return settings(derandomize=True, deadline=None, max_examples=examples, suppress_health_check=slow)
 
 
 class TestLifecycle(ModelCase):

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from lab import benchmark
 from lab.home import Home
+from lab.services import processes
 
 TAKEN = {"push": 3.0, "event": 1.0, "nodes": 5.0, "build": 191.0, "report": 0.5}
 PLAYS = [
@@ -60,9 +61,9 @@ class MemoryTest(unittest.TestCase):
         )
         with process:
             process.stdout.readline()
-            self.assertGreater(benchmark._proportional(process.pid), 48_000)
+            self.assertGreater(processes.proportional_memory(process.pid), 48_000)
             process.communicate(b"\n")
-        self.assertEqual(0, benchmark._proportional(process.pid))
+        self.assertEqual(0, processes.proportional_memory(process.pid))
 
     def test_the_watch_keeps_the_largest(self):
         figures = [1.0, 7.0, 2.0]
