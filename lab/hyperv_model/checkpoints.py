@@ -26,17 +26,7 @@ STATES = {RUNNING, OFF, SAVED, PAUSED}  # that CreateSnapshot takes (documented 
 
 
 def install(model):
-    model.store.add(
-        V2,
-        SERVICE,
-        SystemCreationClassName="Msvm_ComputerSystem",
-        SystemName=model.name,
-        CreationClassName=SERVICE,
-        Name="vssnapsvc",
-        ElementName="Hyper-V Snapshot Service",
-        EnabledState=2,
-        Started=True,
-    )
+    model.store.add_service(V2, SERVICE, "vssnapsvc", "Hyper-V Snapshot Service")
 
 
 def of_machine(model, machine):

@@ -12,17 +12,7 @@ FORMATS = {"vhd": 2, "vhdx": 3}  # documented
 
 
 def install(model):
-    model.store.add(
-        V2,
-        SERVICE,
-        SystemCreationClassName="Msvm_ComputerSystem",
-        SystemName=model.name,
-        CreationClassName=SERVICE,
-        Name="vhdsvc",
-        ElementName="Hyper-V Image Management Service",
-        EnabledState=2,
-        Started=True,
-    )
+    model.store.add_service(V2, SERVICE, "vhdsvc", "Hyper-V Image Management Service")
 
 
 @provides(f"{SERVICE}.GetVirtualHardDiskSettingData")

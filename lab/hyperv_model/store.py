@@ -65,6 +65,21 @@ class Store:
     def add(self, namespace, class_name, **values):
         return self.insert(self.build(namespace, class_name, **values))
 
+    def add_service(self, namespace, class_name, name, title):
+        """The one instance of a service of this host, which runs."""
+        return self.add(
+            namespace,
+            class_name,
+            SystemCreationClassName="Msvm_ComputerSystem",
+            SystemName=self.server,
+            CreationClassName=class_name,
+            Name=name,
+            ElementName=title,
+            EnabledState=2,
+            Started=True,
+            HealthState=5,
+        )
+
     def insert(self, instance):
         where = self._instances[instance.namespace, instance.class_name.lower()]
         if instance.identity in where:

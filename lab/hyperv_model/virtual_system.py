@@ -47,18 +47,7 @@ FIXED_SETTINGS = {
 
 
 def install(model):
-    model.store.add(
-        V2,
-        SERVICE,
-        SystemCreationClassName="Msvm_ComputerSystem",
-        SystemName=model.name,
-        CreationClassName=SERVICE,
-        Name="vmms",
-        ElementName="Hyper-V Virtual Machine Management",
-        EnabledState=2,
-        Started=True,
-        HealthState=5,
-    )
+    model.store.add_service(V2, SERVICE, "vmms", "Hyper-V Virtual Machine Management")
     for name, template in SECURE_BOOT_TEMPLATES.items():
         # Found by their names (inferred: os-win does); what else they say is guessed.
         model.store.add(
