@@ -12,7 +12,17 @@ import click
 import requests
 from rich.console import Console
 
-from lab import benchmark, changes, host_benchmark, lifecycle, projects, series, status, vote
+from lab import (
+    benchmark,
+    changes,
+    host_benchmark,
+    lifecycle,
+    node_faults,
+    projects,
+    series,
+    status,
+    vote,
+)
 from lab.errors import LabError
 from lab.home import CHECKOUT, Home
 from lab.install import install as install_all
@@ -134,7 +144,7 @@ def show(result: vote.Vote, timeline: Timeline) -> None:
         name, seconds = max(result.parts, key=lambda part: part[1])
         console.print(f"The largest part of the build: {name}, {seconds:.1f} s.")
     colour = "green" if result.value > 0 else "red"
-    console.print(f"\nVote: [bold {colour}]Verified {result.value:+}[/bold {colour}]")
+    console.print(f"\nVote: [bold {colour}]Verified {result.label}[/bold {colour}]")
     console.print(f"change   {result.change.url}", soft_wrap=True)
     for build in result.builds:
         console.print(f"build    {build.url}", soft_wrap=True)
@@ -198,7 +208,7 @@ def push_series(home: Home, path: Path, branch: str | None):
     console.print()
     for result in results:
         console.print(
-            f"Verified {result.value:+}  {result.change.name:6} {result.change.subject}", soft_wrap=True
+            f"Verified {result.label}  {result.change.name:6} {result.change.subject}", soft_wrap=True
         )
     sys.exit(0 if all(result.value > 0 for result in results) else VOTED_DOWN)
 
@@ -281,6 +291,22 @@ def log(home: Home, service: str | None):
         status.show_logs(home, console)
     else:
         status.show_log(home, console, service)
+
+
+@lab.command()
+@click.argument("rules", nargs=-1, required=True, metavar="RULE...")
+@click.pass_obj
+def fault(home: Home, rules: tuple[str, ...]):
+    """Make faults in the nodes until interrupted: NODE:ACTION[@PATH][*TIMES].
+
+    hyperv:die@C/OpenStack/src*1 kills one Windows node once that path is in its folder;
+    controller:no-index leaves every controller without a package index.
+    Actions: die, hang, no-index, no-database.
+    """
+    parsed = [node_faults.Rule.parse(rule) for rule in rules]
+    need_up(home)
+    for made in node_faults.Faults(home.nodes, parsed).go_on():
+        console.print(made, soft_wrap=True)
 
 
 @lab.command()

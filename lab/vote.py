@@ -44,6 +44,11 @@ class Vote:
     builds: list[Build] = field(default_factory=list)
     parts: list[tuple[str, float]] = field(default_factory=list)
 
+    @property
+    def label(self) -> str:
+        """Return the vote as Gerrit shows it: +1, -1 or 0."""
+        return f"{self.value:+}" if self.value else "0"
+
 
 def comments(home: Home, change: Change) -> list[str]:
     """Return what the CI has said of a patch set, oldest first."""

@@ -8,8 +8,9 @@ from pathlib import Path
 import requests
 import yaml
 
+from lab import config_project
 from lab.commands import run
-from lab.home import Home
+from lab.home import CHECKOUT, Home
 from lab.services import accounts, database, gerrit, mail, zookeeper
 from lab.services.daemon import Daemon
 from lab.services.keys import password, write_secret
@@ -17,7 +18,13 @@ from lab.services.keys import password, write_secret
 ADDRESS, PORT, FINGER_PORT = "127.0.0.1", 9000, 7979
 URL = f"http://{ADDRESS}:{PORT}"
 TENANT = "hyperv"
-SERVICES = ("zuul-scheduler", "zuul-executor", "zuul-web")
+SERVICES = ("zuul-scheduler", "zuul-executor", "zuul-web", "attendant")
+# What starts a service, where it is not Zuul's own program.
+PROGRAMS = {
+    "zuul-scheduler": CHECKOUT / "verdict/scheduler.py",
+    "zuul-executor": Path(__file__).with_name("zuul_executor.py"),
+    "attendant": CHECKOUT / "verdict/attendant.py",
+}
 TENANT_CONFIGURATION = [
     {
         "tenant": {
@@ -51,6 +58,7 @@ def configure(home: Home, site_url: str) -> None:
     write_secret(home.zuul / "tenants.yaml", yaml.safe_dump([{"tenant": tenant}]))
     accounts.copy_client(home, accounts.PUBLISHER, home.keys / "publisher")
     write_secret(home.zuul / "site-variables.yaml", yaml.safe_dump(site_variables(home, site_url)))
+    names = config_project.settings()
     settings = {
         "zookeeper": {
             "hosts": f"{zookeeper.ADDRESS}:{zookeeper.PORT}",
@@ -76,7 +84,22 @@ def configure(home: Home, site_url: str) -> None:
             "password": (home.accounts / accounts.CI.name / "http-password").read_text().strip(),
             "auth_type": "basic",
         },
-        "connection smtp": {"driver": "smtp", "server": mail.ADDRESS, "port": mail.PORT},
+        "connection smtp": {
+            "driver": "smtp",
+            "server": mail.ADDRESS,
+            "port": mail.PORT,
+            "default_from": names["ci_sender"],
+            "default_to": names["ci_contact"],
+        },
+        # Whoever has the secret may have Zuul run and hold things: verdict/attendant.py, and `lab hold`.
+        "auth zuul_operator": {
+            "driver": "HS256",
+            "allow_authz_override": "true",
+            "realm": URL,
+            "issuer_id": "zuul_operator",
+            "client_id": URL,
+            "secret": password(),
+        },
         "executor": {
             "command_socket": home.zuul / "executor.socket",
             "state_dir": home.zuul / "executor",
@@ -137,13 +160,14 @@ def site_variables(home: Home, site_url: str) -> dict[str, str | bool]:
 
 def start(home: Home, service: str) -> None:
     """Start one of SERVICES."""
-    program: list[str | Path] = [home.venv("zuul", service)]
-    if service == "zuul-executor":
+    program: list[str | Path] = [home.venv("zuul", service), "-f"]
+    if service in PROGRAMS:
         # -P: this folder's zuul.py is not the package that the script imports.
-        program = [home.venv("zuul"), "-P", Path(__file__).with_name("zuul_executor.py")]
+        program = [home.venv("zuul"), "-P", PROGRAMS[service]]
+        program += ["--tenant", TENANT] if service == "attendant" else ["-f"]
     # Zuul's own programs (zuul-bwrap, ansible's) lie beside the interpreter.
     path = f"{home.venvs}/zuul/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    daemon(home, service).start([*program, "-f", "-c", home.zuul / "zuul.conf"], {"PATH": path})
+    daemon(home, service).start([*program, "-c", home.zuul / "zuul.conf"], {"PATH": path})
 
 
 def wait(home: Home) -> None:

@@ -8,6 +8,7 @@ index is asked. Otherwise the base's versions are kept wherever the requirements
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import sysconfig
@@ -39,6 +40,10 @@ PLATFORMS = {
 
 class WheelhouseError(Exception):
     """One line for the user."""
+
+
+class IndexDown(WheelhouseError):
+    """The package index does not answer: not for lack of what was asked for."""
 
 
 def read_requirements(path, platform):
@@ -108,11 +113,18 @@ def download(arguments, lines):
 
 
 def run(command):
-    """Run a command; WheelhouseError has the last line of what it said."""
+    """Run a command that asks the index; WheelhouseError has the last line of what it said."""
     ended = subprocess.run(command, capture_output=True, text=True)
     if ended.returncode:
         said = (ended.stderr.strip() or ended.stdout.strip() or "nothing").splitlines()
-        raise WheelhouseError(f"{Path(command[0]).name} ended with {ended.returncode}: {' '.join(said[-6:])}")
+        words = f"{Path(command[0]).name} ended with {ended.returncode}: {' '.join(said[-6:])}"
+        raise WheelhouseError(words) if index_answers() else IndexDown(f"the index does not answer: {words}")
+
+
+def index_answers():
+    """Say whether the index has what every index has, asked for anew."""
+    command = ["uv", "pip", "compile", "--quiet", "--no-cache", "--system-certs", "-"]
+    return subprocess.run(command, input="pip\n", text=True, capture_output=True).returncode == 0
 
 
 def collect(arguments):
@@ -159,6 +171,9 @@ def main():
     parser.add_argument("--output", required=True, type=Path)
     try:
         print("\n".join(collect(parser.parse_args())))
+    except IndexDown as error:
+        print(f"wheelhouse: {error}", file=sys.stderr)
+        sys.exit(os.EX_TEMPFAIL)
     except (WheelhouseError, OSError, ValueError) as error:
         sys.exit(f"wheelhouse: {error}")
 

@@ -93,3 +93,37 @@ class WheelhouseTest(unittest.TestCase):
     def test_a_base_that_pins_nothing_is_refused(self):
         with self.assertRaisesRegex(wheelhouse.WheelhouseError, "expected name==version"):
             self.collect("os-traits\n", base="os-traits>=3\n")
+
+
+class IndexTest(unittest.TestCase):
+    """Whether it is the index that failed, or what was asked of it: uv's and pip's answers are replaced."""
+
+    def end(self, index, asked):
+        """Return the exit code and the words of a collection whose uv ends so."""
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (folder / "requirements.txt").write_text("brand-new\n")
+        said = []
+
+        def run(command, **options):
+            code = index if command[-1] == "-" else asked
+            return mock.Mock(returncode=code, stderr="connection refused\n" if code else "", stdout="")
+
+        arguments = ["wheelhouse.py", "--platform", "linux_x86_64", "--output", str(folder / "out")]
+        with (
+            mock.patch.object(wheelhouse.subprocess, "run", run),
+            mock.patch.object(wheelhouse.sys, "argv", [*arguments, str(folder / "requirements.txt")]),
+            mock.patch.object(wheelhouse.sys, "stderr", mock.Mock(write=said.append)),
+            self.assertRaises(SystemExit) as raised,
+        ):
+            wheelhouse.main()
+        return raised.exception.code, "".join(said)
+
+    def test_an_index_that_is_down(self):
+        code, words = self.end(index=2, asked=2)
+        self.assertEqual(75, code)
+        expected = "wheelhouse: the index does not answer: uv ended with 2: connection refused\n"
+        self.assertEqual(expected, words)
+
+    def test_an_index_that_lacks_what_was_asked(self):
+        code, _ = self.end(index=0, asked=1)
+        self.assertEqual("wheelhouse: uv ended with 1: connection refused", code)

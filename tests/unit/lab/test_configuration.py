@@ -39,7 +39,8 @@ class ConfigurationTest(unittest.TestCase):
 
     def test_the_publisher_s_ssh_needs_no_file_that_trusted_playbooks_do_not_see(self):
         folder = self.home.keys / "publisher"
-        options = subprocess.check_output(["ssh", "-F", folder / "ssh_config", "-G", "gerrit"], text=True)
+        command = ["ssh", "-T", "-F", folder / "ssh_config", "-G", "gerrit"]
+        options = subprocess.check_output(command, text=True)
         for name in ("identityfile", "userknownhostsfile"):
             (path,) = [line.split()[1] for line in options.splitlines() if line.startswith(f"{name} ")]
             self.assertTrue(Path(path).is_relative_to(folder), path)

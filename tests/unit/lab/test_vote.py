@@ -112,6 +112,10 @@ class VoteTest(unittest.TestCase):
     def test_a_comment_that_comes_before_anything_is_seen(self):
         self.assertEqual(-1, self.wait([], FakeGerrit(0, value=-1)).value)
 
+    def test_labels(self):
+        labels = [vote.Vote(CHANGE, value, "").label for value in (1, -1, 0)]
+        self.assertEqual(["+1", "-1", "0"], labels)
+
     def test_zuul_takes_no_event(self):
         with (
             mock.patch.object(vote, "EVENT_TIMEOUT", -1),
