@@ -25,6 +25,10 @@ from lab.windows_sandbox.host import WindowsHost
 # sun_path of unix(7) holds 107 bytes; the longest socket is run/services.sock.
 LONGEST_ROOT = 107 - len("/run/services.sock")
 
+# Seconds for which a host that restarts does not answer. A real one takes minutes; here clients shall notice
+# it, not wait for it.
+DOWNTIME = 2
+
 
 class HostError(Exception):
     """A host that cannot be had; the message is one line for the user."""
@@ -74,18 +78,38 @@ def run(options: argparse.Namespace, stop: threading.Event) -> None:
         winrm = winrm_server.Server(
             host, options.address, options.port, context, options.http_port, rules.disturb
         )
+        restarting = threading.Lock()
+        host.restart = lambda: _restart(host, winrm, stop, restarting)
         winrm.start()
         new = ready.with_suffix(".new")
         new.write_text(f"http://{winrm.address}:{winrm.http_port}\nhttps://{winrm.address}:{winrm.port}\n")
         new.rename(ready)
         logging.info("%s answers at %s:%d", host.name, winrm.address, winrm.port)
         stop.wait()
-        ready.unlink()
-        winrm.stop()
-        wmi.close()
-        model.close()
+        with restarting:
+            ready.unlink()
+            winrm.stop()
+            wmi.close()
+            model.close()
     finally:
         host.close()
+
+
+def _restart(
+    host: WindowsHost, winrm: winrm_server.Server, stop: threading.Event, restarting: threading.Lock
+) -> None:
+    """Go down and come back, unless the host is being stopped for good."""
+    with restarting:
+        if stop.is_set():
+            return
+        logging.info("%s goes down for a restart", host.name)
+        winrm.stop()
+        host.shut_down()
+        if stop.wait(DOWNTIME):
+            return
+        host.start_up()
+        winrm.start()
+        logging.info("%s is back", host.name)
 
 
 def _reload(rules: faults.Faults) -> None:

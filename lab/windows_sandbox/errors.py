@@ -22,6 +22,8 @@ SERVICE_SPECIFIC_ERROR = 1066
 PROCESS_ABORTED = 1067
 SERVICE_DEPENDENCY_FAIL = 1068
 SERVICE_EXISTS = 1073
+NO_SHUTDOWN_IN_PROGRESS = 1116
+SHUTDOWN_IS_SCHEDULED = 1190
 SERVICE_DEPENDENCY_DELETED = 1075
 
 MESSAGES = {
@@ -48,6 +50,8 @@ MESSAGES = {
     SERVICE_SPECIFIC_ERROR: "The service has returned a service-specific error code",
     PROCESS_ABORTED: "The process terminated unexpectedly",
     SERVICE_DEPENDENCY_FAIL: "The dependency service or group failed to start",
+    NO_SHUTDOWN_IN_PROGRESS: "Unable to abort the system shutdown because no shutdown was in progress",
+    SHUTDOWN_IS_SCHEDULED: "A system shutdown has already been scheduled",
     SERVICE_EXISTS: "The specified service already exists",
     SERVICE_DEPENDENCY_DELETED: "The dependency service does not exist or has been marked for deletion",
 }

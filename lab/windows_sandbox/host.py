@@ -6,10 +6,11 @@ import re
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab.windows_sandbox import command_prompt, tools
+from lab.windows_sandbox import command_prompt, errors, tools
 from lab.windows_sandbox.accounts import ADMINISTRATORS, REMOTE_MANAGEMENT, Accounts
 from lab.windows_sandbox.ansible import payload
 from lab.windows_sandbox.ansible.powershell import PowerShell
@@ -65,19 +66,25 @@ class WindowsHost:
         self.resolve_names()
         seen = [*(binds or []), (root / "hosts", "/etc/hosts")]
         self.processes = Processes(Containment(self.filesystem, self.run_folder, name, seen))
-        self.services = ServiceController(
-            self.registry,
-            self.processes,
-            self.event_log,
-            self.computer_name,
-            self.run_folder / "services.sock",
-            root / "logs",
-        )
+        self.services = self._service_controller()
         self.accounts = Accounts(root, self.computer_name)
         self.password_file = self.accounts.password_file
         self.security = Security(root / "security.json")
         self.certificates = ClientCertificates(root / "client-certificates.json")
         self.model: Model | None = None
+        # Restarts the host; set by whoever runs it (lab/windows_host.py).
+        self.restart: Callable[[], None] | None = None
+        self._shutdown: threading.Timer | None = None
+
+    def _service_controller(self) -> ServiceController:
+        return ServiceController(
+            self.registry,
+            self.processes,
+            self.event_log,
+            self.computer_name,
+            self.run_folder / "services.sock",
+            self.root / "logs",
+        )
 
     def boot(self, model: "Model", tls_context: ssl.SSLContext) -> None:
         """Take the Hyper-V model and the listener's TLS context, and start the services that start by
@@ -85,9 +92,50 @@ class WindowsHost:
         """
         self.model = model
         self.certificates.trust_in(tls_context)
+        self.start_up()
+
+    def start_up(self) -> None:
+        """Begin a new uptime."""
+        self.booted = time.time()
         # The event that the log begins with after a boot (documented: provider EventLog).
         self.event_log.write("System", "EventLog", 6005, "Information", "The Event log service was started.")
         threading.Thread(target=self.services.start_automatic, name="boot", daemon=True).start()
+
+    def shut_down(self) -> None:
+        """Stop the services, end every process, and be ready for start_up().
+
+        Virtual machines stay as they are: Hyper-V saves them before and resumes them after (documented: the
+        defaults of AutomaticStopAction and AutomaticStartAction).
+        """
+        self.services.stop_all()
+        self.event_log.write("System", "EventLog", 6006, "Information", "The Event log service was stopped.")
+        self.services.close()
+        self.processes.end()
+        self.services = self._service_controller()
+
+    def schedule_restart(self, seconds: float, user: str, comment: str) -> None:
+        """Restart after some seconds, as shutdown.exe /r; Win32Error 1190 if that is under way already."""
+        if self._shutdown and self._shutdown.is_alive():
+            raise Win32Error(errors.SHUTDOWN_IS_SCHEDULED, self.computer_name)
+        self.event_log.write(
+            "System",
+            "User32",
+            1074,
+            "Information",
+            rf"The process C:\Windows\system32\shutdown.exe ({self.computer_name}) has initiated the"
+            f" restart of computer {self.computer_name} on behalf of user {user}. Comment: {comment}",
+        )
+        self._shutdown = threading.Timer(seconds, self.restart)
+        self._shutdown.daemon = True
+        self._shutdown.start()
+
+    def abort_restart(self) -> bool:
+        """Take back a restart that is scheduled; say whether there was one."""
+        scheduled, self._shutdown = self._shutdown, None
+        if scheduled is None or not scheduled.is_alive():
+            return False
+        scheduled.cancel()
+        return True
 
     def authorize(self, certificate: str, user: str | None = None) -> None:
         """Have a client certificate (PEM) log on an administrator: `user`, or the one of its UPN; ValueError

@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Callable
 
 from lab.windows_sandbox.ansible.payload import PluginScript
+from lab.windows_sandbox.errors import Win32Error
 from lab.windows_sandbox.session import Session
 
 _QUOTED = r"'((?:[^']|'')*)'"
@@ -96,6 +97,39 @@ _EXPAND_USER = (
     rf"(?:\(Get-Location\)\.Path|\(\(Get-Location\)\.Path \+ {_QUOTED}\)|{_QUOTED})\s.*"
 )
 
+# win_reboot's three (ansible.windows 2: plugin_utils/_reboot.py). AutoLogonChecked is what Windows makes when
+# it is ready for a logon.
+_BOOT_TIME = (
+    r"Set-StrictMode -Version Latest\s+"
+    r"\(Get-CimInstance -ClassName Win32_OperatingSystem -Property LastBootUpTime\)"
+    r"\.LastBootUpTime\.ToFileTime\(\)\s.*"
+)
+_REBOOT = (
+    r"Set-StrictMode -Version Latest\s+\$ErrorActionPreference = 'Continue'\s.*"
+    rf"\{{ shutdown\.exe /r /t (\d+) /c {_QUOTED} \|.*ConvertTo-Json -Compress .*"
+)
+_LOGON_READY = (
+    r"Set-StrictMode -Version Latest\s+"
+    r"Get-Item -LiteralPath 'HKLM:\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\Winlogon"
+    r"\\AutoLogonChecked'"
+    r" -ErrorAction Stop; '(success-[0-9a-f-]+)'\s.*"
+)
+
+
+def boot_time(session: Session) -> str:
+    """Return when the host booted, as a FILETIME."""
+    return str(int((session.host.booted + 11_644_473_600) * 10_000_000))
+
+
+def reboot(session: Session, seconds: int, comment: str) -> str:
+    """Do what shutdown.exe does and answer what the plugin makes of it."""
+    try:
+        session.host.schedule_restart(seconds, session.user, comment)
+    except Win32Error as error:
+        return json.dumps({"stdout": "", "stderr": f"{error.text}.({error.code})", "rc": error.code})
+    return json.dumps({"stdout": "", "stderr": "", "rc": 0})
+
+
 # What a script does, given the session, its match, and standard input.
 _WRITTEN: dict[re.Pattern, Callable[[Session, re.Match, bytes], str]] = {
     re.compile(pattern, re.DOTALL): act
@@ -110,6 +144,9 @@ _WRITTEN: dict[re.Pattern, Callable[[Session, re.Match, bytes], str]] = {
             lambda session, match, stdin: make_temporary_directory(session, _text(match[1]), _text(match[2])),
         ),
         (_REMOVE, lambda session, match, stdin: remove(session, _text(match[1]))),
+        (_BOOT_TIME, lambda session, match, stdin: boot_time(session)),
+        (_REBOOT, lambda session, match, stdin: reboot(session, int(match[1]), _text(match[2]))),
+        (_LOGON_READY, lambda session, match, stdin: match[1]),
         (_EXPAND_USER, lambda session, match, stdin: _written_expand_user(session, match)),
     )
 }

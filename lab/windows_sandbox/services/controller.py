@@ -280,6 +280,15 @@ class ServiceController:
             ):
                 self._start_logged(name)
 
+    def stop_all(self) -> None:
+        """Stop what runs, as a shutdown does; what does not stop is ended with its process."""
+        for name in self.installed.names():
+            if name not in BUILT_IN_SERVICES and self.query(name).state == "running":
+                try:
+                    self.stop(name, force=True)
+                except Win32Error as error:
+                    LOG.warning("service does not stop: %s", error)
+
     def _start_logged(self, name: str) -> None:
         try:
             self.start(name)

@@ -26,6 +26,7 @@ TOOLS: dict[str, Tool] = {
     "more": text.more,
     "net": accounts.net,
     "sc": services.sc,
+    "shutdown": processes.shutdown,
     "sort": text.sort,
     "taskkill": processes.taskkill,
     "tasklist": processes.tasklist,

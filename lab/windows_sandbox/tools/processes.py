@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tasklist, taskkill, timeout: of the processes that were started in this host, and of what it is itself."""
+"""tasklist, taskkill, timeout, shutdown: of the processes that were started in this host, and of itself."""
 
 import csv
 import fnmatch
@@ -7,9 +7,15 @@ import io
 import re
 
 from lab.windows_sandbox import command_line as lines
+from lab.windows_sandbox import errors
+from lab.windows_sandbox.errors import Win32Error
 from lab.windows_sandbox.processes import Completed
 from lab.windows_sandbox.session import Session
 from lab.windows_sandbox.tools.reply import done, failed
+
+_RESTART = re.compile(
+    r'\s*/r(?:\s+/f)?(?:\s+/t\s+(\d+))?(?:\s+/f)?(?:\s+/c\s+"?([^"]*)"?)?\s*', re.IGNORECASE
+)
 
 _HEAD = ("Image Name", "PID", "Session Name", "Session#", "Mem Usage")
 _WIDTHS = (25, 8, 16, 11, 12)
@@ -116,6 +122,27 @@ def taskkill(session: Session, text: str, stdin: bytes) -> Completed:
     return Completed(
         128 if missing else 0, output.replace("\n", "\r\n").encode(), missing.replace("\n", "\r\n").encode()
     )
+
+
+def shutdown(session: Session, text: str, stdin: bytes) -> Completed:
+    words = [word.lower() for word in lines.split(text)]
+    host = session.host
+    if words == ["/a"]:
+        return done() if host.abort_restart() else _failed_shutdown(errors.NO_SHUTDOWN_IN_PROGRESS)
+    match = re.fullmatch(
+        r'\s*/r(?:\s+/f)?(?:\s+/t\s+(\d+))?(?:\s+/f)?(?:\s+/c\s+"?([^"]*)"?)?\s*', text, re.IGNORECASE
+    )
+    if not match:
+        return _bad("SHUTDOWN", text.strip())
+    try:
+        host.schedule_restart(int(match[1] or 30), session.user, match[2] or "")
+    except Win32Error as error:
+        return _failed_shutdown(error.code)
+    return done()
+
+
+def _failed_shutdown(code: int) -> Completed:
+    return failed(code, f"{errors.MESSAGES[code]}.({code})\n")
 
 
 def timeout(session: Session, text: str, stdin: bytes) -> Completed:

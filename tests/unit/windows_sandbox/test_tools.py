@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import threading
+
 from tests.unit.windows_sandbox.test_command_prompt import PromptCase
 
 
@@ -101,3 +103,14 @@ class TestTools(PromptCase):
             self.run_line("taskkill /im sleep.exe"),
         )
         self.assertEqual(128, self.run_line("taskkill /pid 4")[0])
+
+    def test_shutdown(self):
+        restarted = threading.Event()
+        self.host.restart = restarted.set
+        self.assertEqual(1116, self.run_line("shutdown /a")[0])
+        self.assertEqual(0, self.run_line("shutdown /r /t 600")[0])
+        self.assertEqual(1190, self.run_line("shutdown /r /t 0")[0])
+        self.assertEqual(0, self.run_line('shutdown /a && shutdown /r /t 0 /c "a reason"')[0])
+        self.assertTrue(restarted.wait(10))
+        self.assertIn("a reason", self.host.event_log.newest("System", 1)[0].message)
+        self.assertEqual(1, self.run_line("shutdown /s")[0])
