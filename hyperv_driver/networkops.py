@@ -10,6 +10,7 @@ from oslo_log import log as logging
 
 from hyperv_driver import powerops
 from hyperv_driver.oswin import constants
+from hyperv_driver.vif_details import WIRED_BY_AGENT
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -39,10 +40,16 @@ class NetworkOps:
             self._vmutils.create_nic(instance.name, vif["id"], vif["address"])
 
     def connect(self, network_info):
-        """Connect existing adapters to the virtual switch, each in its VLAN, if they are not yet."""
+        """Connect existing adapters to the virtual switch, each in its VLAN, if they are not yet.
+
+        Those that an agent wires are left to it: it knows their switch.
+        """
         for vif in network_info:
+            details = vif.get("details") or {}
+            if details.get(WIRED_BY_AGENT):
+                continue
             self._networkutils.connect_vnic_to_vswitch(CONF.hyperv.vswitch_name, vif["id"])
-            vlan = (vif.get("details") or {}).get(model.VIF_DETAILS_VLAN)
+            vlan = details.get(model.VIF_DETAILS_VLAN)
             if vlan:
                 self._networkutils.set_vswitch_port_vlan_id(int(vlan), vif["id"])
 

@@ -66,7 +66,6 @@ class VMOps:
     def build(self, instance, spec, disks, network_info, power_on):
         """Make the virtual machine of an instance whose disks are there, wire it and start it."""
         self._create(instance, spec, disks)
-        self._networkops.create_adapters(instance, network_info)
         self._wire_and_start(instance, network_info, power_on)
 
     def destroy(self, instance, destroy_disks):
@@ -103,7 +102,8 @@ class VMOps:
         self._consoleops.start(name, instance.uuid)
 
     def _wire_and_start(self, instance, network_info, power_on):
-        # Ports that Neutron did not report as ready when nova asked: an agent still works on them.
+        # Ports that Neutron did not report as ready when nova asked: an agent wires them once their adapters
+        # are there, so nova must listen before it makes them.
         awaited = []
         if power_on and CONF.vif_plugging_timeout:
             awaited = [
@@ -113,6 +113,7 @@ class VMOps:
             with self._virtapi.wait_for_instance_event(
                 instance, awaited, timeout=CONF.vif_plugging_timeout, error_callback=_on_failed_port
             ):
+                self._networkops.create_adapters(instance, network_info)
                 self._networkops.connect(network_info)
         except exception.InstanceEventTimeout as error:
             if CONF.vif_plugging_is_fatal:

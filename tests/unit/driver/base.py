@@ -83,9 +83,11 @@ class FakeVirtAPI:
     def __init__(self):
         self.awaited = []
         self.failure = None
+        self.before = lambda: None
 
     @contextlib.contextmanager
     def wait_for_instance_event(self, instance, event_names, timeout=300, error_callback=None):
+        self.before()
         yield
         self.awaited += event_names
         if self.failure:

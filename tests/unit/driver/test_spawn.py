@@ -139,6 +139,19 @@ class SpawnTest(base.DriverTestCase):
         self.spawn(vifs=[vif(), late])
         self.assertEqual([("network-vif-plugged", late["id"])], self.virtapi.awaited)
 
+    def test_listens_before_an_agent_can_see_the_adapter(self):
+        seen = []
+        self.virtapi.before = lambda: seen.extend(
+            nic for vm in self.host.vmutils.vms.values() for nic in vm["nics"]
+        )
+        self.spawn(vifs=[vif(active=False)])
+        self.assertEqual([], seen)
+
+    def test_leaves_to_an_agent_what_it_wires(self):
+        port = vif(details={"hyperv_wired_by_agent": True, "vlan": "101"})
+        made = self.spawn(vifs=[port])
+        self.assertEqual({port["id"]: {"mac": port["address"]}}, self.vm(made)["nics"])
+
     def test_port_that_never_gets_ready(self):
         self.virtapi.failure = exception.InstanceEventTimeout()
         self.assertRaises(exception.VirtualInterfaceCreateException, self.spawn, vifs=[vif(active=False)])
