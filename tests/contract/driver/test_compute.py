@@ -37,8 +37,8 @@ class WaitsForEnd(threading.Event):
         return super().wait(timeout)
 
 class Stop(compute.StopWhenInputEnds):
-    def __init__(self, descriptor):
-        super().__init__(descriptor)
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
         self._input_ended = WaitsForEnd()
 
 def main():

@@ -117,6 +117,12 @@ class ServiceTest(testtools.TestCase):
         self.assertLess(time.monotonic() - started, 20)
         self.assertEqual(["nova-compute did not stop within 1 s and was killed"], self.warnings)
 
+    def test_agent(self):
+        self.service = self.module.HyperVAgentService(["neutron-hyperv-agent"])
+        error = self.assertRaises(self.module.ServiceFailure, self.run_service, DIES)
+        self.assertIn("neutron-hyperv-agent ended by itself, exit code 1", str(error))
+        self.assertEqual("hyperv_driver.agent", self.command[2])
+
     def test_missing_parameter(self):
         del self.parameters["ConfigFile"]
         error = self.assertRaises(self.module.ServiceFailure, self.run_service, STOPS)
