@@ -37,6 +37,14 @@ FEATURES = {
         "BurstSize": 0,
     },
 }
+# The one feature that a port has as many of as were added; defaults documented.
+ACL = "Msvm_EthernetSwitchPortExtendedAclSettingData"
+FEATURES[ACL] = {
+    **dict.fromkeys(("LocalIPAddress", "RemoteIPAddress", "LocalPort", "RemotePort", "Protocol"), "ANY"),
+    **dict.fromkeys(("Direction", "Action", "Weight", "IsolationID"), 0),
+    "Stateful": False,
+    "IdleSessionTimeout": 255,
+}
 OFFLOAD = "Msvm_EthernetSwitchPortOffloadSettingData"
 
 
@@ -176,15 +184,13 @@ def check_connection(model, machine, connection):
 
 @provides(f"{SERVICE}.AddFeatureSettings")
 def add_feature_settings(model, service, AffectedConfiguration, FeatureSettings):
-    """A feature is one per port and class (inferred for those of FEATURES)."""
+    """A feature is one per port and class (inferred), but for ACLs."""
     wanted = _features(model, FeatureSettings)
 
     def work():
         added = []
         for feature in wanted:
-            feature["InstanceID"] = (
-                f"{AffectedConfiguration['InstanceID']}\\{_feature_id(feature.class_name)}"
-            )
+            feature["InstanceID"] = f"{AffectedConfiguration['InstanceID']}\\{_new_id(feature)}"
             if model.store.of(V2, feature.class_name, InstanceID=feature["InstanceID"]):
                 raise JobFailure(
                     f"The port '{AffectedConfiguration['ElementName']}' has a {feature.class_name} already.",
@@ -230,6 +236,10 @@ def _features(model, texts):
         embedded.read(text, model.store, V2, "Msvm_EthernetSwitchPortFeatureSettingData")
         for text in texts or []
     ]
+
+
+def _new_id(feature):
+    return str(uuid.uuid4()).upper() if feature.class_name == ACL else _feature_id(feature.class_name)
 
 
 def _feature_id(class_name):
