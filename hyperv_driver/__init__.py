@@ -19,7 +19,9 @@
 ``events``                   what Windows says of it without being asked
 ``hostops``                  what the host has
 ``access``                   who may read a file
-``compute``, ``service``     nova-compute, and the Windows service that hosts it
+``compute``, ``service``     nova-compute, and the Windows services that host it and the agent
+``stopping``                 how they are asked to stop
+``agent``                    Neutron's L2 agent: wires the adapters
 ``ml2``                      the other side of the adapters: Neutron's mechanism driver
 ============================ ====================================================================
 """

@@ -14,12 +14,13 @@ monkey_patch.patch(backend="threading")  # as nova-compute does: from here on, n
 import json  # noqa: E402
 import os  # noqa: E402
 import shutil  # noqa: E402
-import time  # noqa: E402
+import time  # noqa: E402, F401
 
 from nova import conf, context  # noqa: E402
 from nova.virt import images  # noqa: E402
 
 from hyperv_driver import driver  # noqa: E402
+from tests.contract.driver.waiting import wait_for  # noqa: E402, F401
 from tests.unit.driver.base import FakeVirtAPI, flavor, image_meta, instance, vif  # noqa: E402, F401
 
 CONF = conf.CONF
@@ -28,13 +29,6 @@ INSTANCES = r"C:\OpenStack\instances"
 
 def fetch(_context, image_href, path, trusted_certs=None):
     shutil.copyfile(rf"C:\glance\{image_href}", path)
-
-
-def wait_for(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
 
 
 def spawn(made, disk_format, vifs=(), block_device_info=None, **properties):

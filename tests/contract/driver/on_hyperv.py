@@ -63,15 +63,22 @@ class HyperVHostTest(testtools.TestCase):
 class OnHyperVTest(HyperVHostTest):
     """self.nova(code) runs code with a driver on the host and returns what it put into `said`."""
 
+    program = "tests.contract.driver.driver_process"
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.glance = cls.c_drive / "glance"
         cls.glance.mkdir()
+        cls.prepare()
         cls.errors = cls.enterClassContext(tempfile.TemporaryFile("w+"))
-        cls.process = cls.python("-m", "tests.contract.driver.driver_process", stderr=cls.errors)
+        cls.process = cls.python("-m", cls.program, stderr=cls.errors)
         cls.addClassCleanup(cls._end_process)
         cls._answer()
+
+    @classmethod
+    def prepare(cls):
+        """Put files on C: before the process starts."""
 
     @classmethod
     def _end_process(cls):

@@ -34,7 +34,8 @@ class WheelTest(testtools.TestCase):
             names = {name for name in archive.namelist() if ".dist-info/" not in name}
             entry_points = configparser.ConfigParser()
             entry_points.read_string(archive.read("hyperv_driver-0.1.0.dist-info/entry_points.txt").decode())
-        driver = {f"hyperv_driver/{path.name}" for path in (self.source / "hyperv_driver").iterdir()}
+        files = (path for path in (self.source / "hyperv_driver").rglob("*") if path.is_file())
+        driver = {str(path.relative_to(self.source)) for path in files}
         self.assertEqual({*driver, "nova/virt/hyperv/__init__.py"}, names)
         self.assertEqual(
             {"hyperv": "hyperv_driver.ml2:HyperVMechanismDriver"},

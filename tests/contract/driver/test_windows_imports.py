@@ -19,6 +19,7 @@ NOVA_COMPUTE = [
     "os_brick.initiator.windows.fibre_channel",
     "os_brick.initiator.windows.smbfs",
 ]
+AGENT = ["hyperv_driver.agent.__main__", "oslo_messaging._drivers.impl_rabbit", "kombu.transport.pyamqp"]
 
 
 class WindowsImportsTest(HyperVHostTest):
@@ -32,6 +33,9 @@ class WindowsImportsTest(HyperVHostTest):
 
     def test_nova_compute(self):
         self.assertEqual({}, self.failures(*NOVA_COMPUTE))
+
+    def test_agent(self):
+        self.assertEqual({}, self.failures(*AGENT))
 
     def test_service_host(self):
         self.assertEqual({}, self.failures("hyperv_driver.service"))

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Neutron's L2 agent for Hyper-V: wires the adapters of virtual machines, and tells neutron when it has.
+
+It is a process of its own beside nova-compute, ``python -m hyperv_driver.agent --config-file FILE``, and
+stops when its standard input ends. Neutron's own agent code cannot be imported on Windows; this speaks its
+RPC. It needs neutron-lib, which requirements.txt leaves out as long as no role runs the agent.
+
+================= ==========================================================================================
+``ports``         the loop: which adapters there are, which of them are to be wired, what failed
+``wiring``        one adapter: its switch, its VLAN
+``acls``          security groups as ACLs of an adapter's port
+``rpc``           what neutron is asked and told, and what it tells
+``reports``       the agent's state, every half minute
+``config``        the options
+================= ==========================================================================================
+"""
+
+AGENT_TYPE = "HyperV agent"
+BINARY = "neutron-hyperv-agent"

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loop: which adapters the host has, which are to be wired, and what neutron has to hear of it.
+
+A port of neutron is the adapter of that name; adapters of other names are others'. Whatever is to be done
+is in one of the sets below until it has been done and neutron has heard of it, so that an outage of
+neutron, of RabbitMQ or of WMI delays it and loses nothing.
+"""
+
+import queue
+import time
+
+from oslo_log import log as logging
+from oslo_utils import uuidutils
+
+from hyperv_driver.agent.rpc import ServerFailure
+from hyperv_driver.agent.wiring import Unwireable
+from hyperv_driver.oswin import exceptions
+
+LOG = logging.getLogger(__name__)
+
+# Seconds between two looks for the adapters of ports that neutron has announced, and for how long: nova makes
+# the adapter soon after it has bound the port, and starts the instance when the adapter is wired.
+EAGER_INTERVAL = 0.2
+ANNOUNCED_FOR = 60
+# Seconds until the next try with what failed.
+RETRY_AFTER = 5
+
+
+class Ports:
+    """
+    :param networkutils: os-win's.
+    :param server: rpc.Server.
+    :param wiring: wiring.Wiring.
+    :param acls: acls.Acls; None leaves security groups alone.
+    :param interval: seconds between two looks at the adapters.
+    """
+
+    def __init__(self, networkutils, server, wiring, acls, interval):
+        self._networkutils = networkutils
+        self._server = server
+        self._wiring = wiring
+        self._acls = acls
+        self._interval = interval
+        self._notes = queue.SimpleQueue()
+        self._adapters = set()
+        self._due = {}  # port id → when it may be wired (again)
+        self._gone = set()  # neutron has not heard yet
+        self._announced = {}  # port id → until when its adapter is looked for
+
+    # What other threads note
+
+    def updated(self, port_id, here):
+        """Neutron changed a port, which is bound to this host or is not."""
+        self._notes.put((self._note_update, port_id, here))
+
+    def deleted(self, port_id):
+        self._notes.put((self._note_deletion, port_id))
+
+    def groups_updated(self, group_ids):
+        """Neutron changed security groups, or who is in them."""
+        self._notes.put((self._note_groups, group_ids))
+
+    def resync(self):
+        """Whatever was told meanwhile may not have been heard: wire all of them again."""
+        self._notes.put((self._note_resync,))
+
+    # What the loop does
+
+    def run(self, stopped):
+        """:param stopped: function that waits for some seconds and returns whether to stop."""
+        while not stopped(0):
+            try:
+                self.look()
+                self.work()
+            except (ServerFailure, exceptions.OSWinException, exceptions.x_wmi) as error:
+                LOG.warning("Trying again in %s s: %s: %s", RETRY_AFTER, type(error).__name__, error)
+                stopped(RETRY_AFTER)
+            self._wait()
+
+    def look(self):
+        """Compare the host's adapters with those of the last look."""
+        adapters = {name for name in self._networkutils.get_vnic_ids() if uuidutils.is_uuid_like(name)}
+        for port_id in adapters - self._adapters:
+            LOG.debug("Adapter %s is there", port_id)
+            self._announced.pop(port_id, None)
+            self._due[port_id] = 0
+        gone = self._adapters - adapters
+        for port_id in gone:
+            LOG.debug("Adapter %s is gone", port_id)
+            self._due.pop(port_id, None)
+            if self._acls:
+                self._acls.forget(port_id)
+        self._gone = (self._gone | gone) - adapters
+        self._adapters = adapters
+
+    def work(self):
+        """Wire what is due, and tell neutron."""
+        now = time.monotonic()
+        due = [port_id for port_id, when in self._due.items() if when <= now]
+        up, down = [], list(self._gone)
+        if due:
+            details, failed = self._server.details(due)
+            groups = self._acls and self._server.security_groups(due)
+            self._postpone(failed)
+            for port_id, wanted in details.items():
+                wired = self._wire(port_id, wanted, groups)
+                if wired is not None:
+                    (up if wired else down).append(port_id)
+        if up or down:
+            failed = set(self._server.update(up, down))
+            self._gone &= failed
+            for port_id in {*up, *down} - failed:
+                self._due.pop(port_id, None)
+            self._postpone(failed & self._adapters)
+
+    def _wire(self, port_id, details, groups):
+        """Return whether the port is up; None if neutron is not to hear of it now."""
+        try:
+            if "network_type" not in details:
+                # Another's adapter, or one whose port is bound elsewhere: an update will tell.
+                LOG.debug("Adapter %s is no port of this host", port_id)
+                del self._due[port_id]
+                return None
+            if not details["admin_state_up"]:
+                self._wiring.disconnect(port_id)
+                return False
+            self._wiring.connect(port_id, details)
+            if self._acls:
+                self._acls.apply(port_id, details, groups)
+            LOG.info("Port %s is wired", port_id)
+            return True
+        except (Unwireable, exceptions.OSWinException, exceptions.x_wmi) as error:
+            LOG.error("Port %s cannot be wired, trying again in %s s: %s", port_id, RETRY_AFTER, error)
+            self._postpone([port_id])
+            return None
+
+    def _postpone(self, port_ids):
+        self._due.update(dict.fromkeys(port_ids, time.monotonic() + RETRY_AFTER))
+
+    def _wait(self):
+        """Wait until it is time for the next look, or a note comes; take all notes."""
+        now = time.monotonic()
+        self._announced = {port_id: until for port_id, until in self._announced.items() if until > now}
+        timeout = EAGER_INTERVAL if self._announced else self._interval
+        try:
+            function, *arguments = self._notes.get(timeout=timeout)
+            while True:
+                function(*arguments)
+                function, *arguments = self._notes.get_nowait()
+        except queue.Empty:
+            return
+
+    def _note_update(self, port_id, here):
+        if port_id in self._adapters:
+            self._due[port_id] = 0
+        elif here:
+            self._announced[port_id] = time.monotonic() + ANNOUNCED_FOR
+
+    def _note_deletion(self, port_id):
+        self._announced.pop(port_id, None)
+        self._due.pop(port_id, None)
+
+    def _note_groups(self, group_ids):
+        if self._acls:
+            self._due.update(dict.fromkeys(self._acls.ports_of(group_ids) & self._adapters, 0))
+
+    def _note_resync(self):
+        self._due.update(dict.fromkeys(self._adapters, 0))

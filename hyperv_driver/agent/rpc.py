@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Neutron's RPC as an L2 agent speaks it: calls to the server, and its notifications."""
+
+import oslo_messaging
+from neutron_lib import context, rpc
+from neutron_lib.agent import topics
+from oslo_utils import timeutils, uuidutils
+
+from hyperv_driver.agent import AGENT_TYPE, BINARY
+
+# What neutron-server sends to all agents, (resource, operation), as it names their topics.
+NOTIFICATIONS = (
+    (topics.PORT, topics.UPDATE),
+    (topics.PORT, topics.DELETE),
+    (topics.NETWORK, topics.DELETE),
+    (topics.SECURITY_GROUP, topics.UPDATE),
+)
+
+
+class ServerFailure(Exception):
+    """neutron-server was not reached, or failed at what it was asked."""
+
+
+class Server:
+    """What neutron-server is asked and told. Every call may raise ServerFailure.
+
+    :param host: this host's name in neutron.
+    """
+
+    def __init__(self, host):
+        self._host = host
+        self._agent = f"hyperv-agent-{host}"
+        self._context = context.get_admin_context_without_session()
+        self._plugin = rpc.get_client(oslo_messaging.Target(topic=topics.PLUGIN))
+        self._reports = rpc.get_client(oslo_messaging.Target(topic=topics.REPORTS))
+
+    def details(self, ports):
+        """Return (details by port id, ids of ports whose details the server failed to get).
+
+        Details of a port that is not bound to this host are no more than its id.
+        """
+        answer = self._call(
+            "get_devices_details_list_and_failed_devices", "1.5", devices=ports, host=self._host
+        )
+        return {details["device"]: details for details in answer["devices"]}, answer["failed_devices"]
+
+    def security_groups(self, ports):
+        """Return the ports with security groups, and what is in these groups."""
+        return self._call(
+            "security_group_info_for_devices", "1.3", agent=False, devices=ports, call_version="1.3"
+        )
+
+    def update(self, up, down):
+        """Say which ports are wired and which are gone; return the ids of those that the server failed at."""
+        answer = self._call(
+            "update_device_list",
+            "1.9",
+            devices_up=up,
+            devices_down=down,
+            host=self._host,
+            refresh_tunnels=False,
+        )
+        return [*answer["failed_devices_up"], *answer["failed_devices_down"]]
+
+    def report(self, configurations, first, timeout):
+        """Report the agent's state; return what the server makes of it, such as "revived"."""
+        state = {
+            "agent_type": AGENT_TYPE,
+            "binary": BINARY,
+            "host": self._host,
+            "topic": "N/A",
+            "configurations": configurations,
+            "start_flag": first,
+            "uuid": uuidutils.generate_uuid(),
+        }
+        return self._ask(
+            self._reports.prepare(version="1.2", timeout=timeout),
+            "report_state",
+            agent_state={"agent_state": state},
+            time=timeutils.utcnow().strftime("%Y-%m-%dT%H:%M:%S.%f"),
+        )
+
+    def _call(self, method, version, agent=True, **arguments):
+        # With a timeout of its own the client does not wait and grow it, but leaves both to the caller.
+        client = self._plugin.prepare(version=version, timeout=rpc.TRANSPORT.conf.rpc_response_timeout)
+        if agent:
+            arguments["agent_id"] = self._agent
+        return self._ask(client, method, **arguments)
+
+    def _ask(self, client, method, **arguments):
+        try:
+            return client.call(self._context, method, **arguments)
+        except Exception as error:  # whatever neutron-server raised is raised here, of whatever class
+            raise ServerFailure(f"{method}: {type(error).__name__}: {error}") from error
+
+
+class Notifications:
+    """Hands neutron-server's notifications on to the ports; it only notes them, in whatever thread they come.
+
+    :param ports: ports.Ports.
+    :param host: this host's name in neutron.
+    """
+
+    target = oslo_messaging.Target(version="1.4")
+
+    def __init__(self, ports, host):
+        self._ports = ports
+        self._host = host
+
+    def listen(self):
+        """Return the connection that listens from now on."""
+        connection = rpc.Connection()
+        for resource, operation in NOTIFICATIONS:
+            topic = topics.get_topic_name(topics.AGENT, resource, operation)
+            connection.create_consumer(topic, [self], fanout=True)
+        connection.consume_in_threads()
+        return connection
+
+    def port_update(self, _context, port, **_segment):
+        self._ports.updated(port["id"], here=port.get("binding:host_id") == self._host)
+
+    def port_delete(self, _context, port_id):
+        self._ports.deleted(port_id)
+
+    def network_delete(self, _context, network_id):
+        """Nothing to do: neutron deletes a network only when its ports are gone."""
+
+    def security_groups_rule_updated(self, _context, security_groups):
+        self._ports.groups_updated(security_groups)
+
+    security_groups_member_updated = security_groups_rule_updated

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process of ``test_agent``: the agent, and the half of neutron-server that it talks to.
+
+The agent, os-win and PyMI are real, and so are neutron's classes that answer and notify agents; only the
+plugin below them, which would need a database, is a dictionary of ports. Runs code, a JSON string a line,
+and prints what that leaves in `said`.
+"""
+
+import warnings
+
+warnings.simplefilter("ignore")
+from oslo_service import backend  # noqa: E402
+
+backend.init_backend(backend.BackendType.THREADING)
+
+import contextlib  # noqa: E402
+import json  # noqa: E402
+import sys  # noqa: E402
+import threading  # noqa: E402
+import time  # noqa: E402, F401
+import types  # noqa: E402
+from unittest import mock  # noqa: E402
+
+from neutron.conf import common as neutron_options  # noqa: E402
+
+# Two programs in one process: the agent has the option, too.
+neutron_options.core_opts[:] = [option for option in neutron_options.core_opts if option.dest != "host"]
+
+from neutron.api.rpc.handlers import securitygroups_rpc  # noqa: E402
+from neutron.common import config as common_config  # noqa: E402
+from neutron.db import agents_db, provisioning_blocks, securitygroups_rpc_base  # noqa: E402
+from neutron.plugins.ml2 import rpc as ml2_rpc  # noqa: E402
+from neutron_lib import context, rpc  # noqa: E402
+from neutron_lib.agent import topics  # noqa: E402
+from neutron_lib.plugins import directory  # noqa: E402
+from oslo_config import cfg  # noqa: E402
+
+from hyperv_driver.agent import __main__ as agent  # noqa: E402
+from hyperv_driver.agent import ports  # noqa: E402
+from hyperv_driver.oswin import utilsfactory  # noqa: E402
+from tests.contract.driver.waiting import wait_for  # noqa: E402
+
+HOST = "hv1"
+NETWORK = "22222222-0000-4000-8000-000000000001"
+
+
+class Plugin(securitygroups_rpc_base.SecurityGroupInfoAPIMixin):
+    """What neutron's server-side classes ask of the ML2 plugin, over dictionaries."""
+
+    def __init__(self):
+        self.ports = {}
+        self.rules = {}
+        self.members = {}
+        self.statuses = []
+        self.reports = []
+        self.agent_status = "alive"
+        self.failing = False
+        self.mechanism_manager = types.SimpleNamespace(mech_drivers={})
+
+    def add_port(self, number, **changes):
+        port_id = f"11111111-0000-4000-8000-{number:012}"
+        self.ports[port_id] = {
+            "id": port_id, "network_id": NETWORK, "status": "DOWN", "admin_state_up": True, "fixed_ips": [],
+            "mac_address": f"fa:16:3e:00:00:{number:02}", "device_owner": "compute:nova",
+            "allowed_address_pairs": [], "binding:host_id": HOST, "binding:profile": {},
+            "port_security_enabled": True, "security_groups": [], "network_type": "vlan",
+            "segmentation_id": 100 + number, "physical_network": "physnet1",
+        } | changes  # fmt: skip
+        return port_id
+
+    def notify(self, port_id):
+        port = self.ports[port_id]
+        notifier.port_update(
+            admin, port, port["network_type"], port["segmentation_id"], port["physical_network"]
+        )
+
+    # ml2.rpc.RpcCallbacks
+
+    def get_bound_ports_contexts(self, _context, devices, host):
+        if self.failing:
+            raise RuntimeError("no database")
+        return {device: self._bound(device) for device in devices if device in self.ports}
+
+    def _bound(self, port_id):
+        port = self.ports[port_id]
+        segment = {name: port[name] for name in ("network_type", "segmentation_id", "physical_network")}
+        network = types.SimpleNamespace(
+            _network={"mtu": 1500, "qos_policy_id": None}, current={"id": NETWORK}
+        )
+        return types.SimpleNamespace(
+            current=port, bottom_bound_segment=segment, network=network, host=port["binding:host_id"],
+            vif_type="hyperv",
+        )  # fmt: skip
+
+    def update_port_statuses(self, _context, statuses, _host=None):
+        for port_id, status in statuses.items():
+            self.update_port_status(_context, port_id, status)
+
+    def update_port_status(self, _context, port_id, status, _host=None):
+        self.statuses.append((port_id, status))
+        if port_id in self.ports:
+            self.ports[port_id]["status"] = status
+            return port_id
+
+    def port_bound_to_host(self, _context, port_id, host):
+        port = self.ports.get(port_id)
+        return port if port and port["binding:host_id"] == host else None
+
+    @staticmethod
+    def _device_to_port_id(_context, device, pci_slot=None):
+        return device
+
+    # securitygroups_rpc.SecurityGroupServerRpcCallback
+
+    def get_ports_from_devices(self, _context, devices):
+        return [
+            {**self.ports[port_id], "security_group_rules": [], "fixed_ips": ["10.0.0.5"]}
+            for port_id in devices
+            if self.ports.get(port_id, {}).get("port_security_enabled")
+        ]
+
+    def _select_rules_for_ports(self, _context, ports):
+        return [
+            (port_id, rule | {"security_group_id": group})
+            for port_id, port in ports.items()
+            for group in port["security_groups"]
+            for rule in self.rules[group]
+        ]
+
+    def _select_sg_ids_for_ports(self, _context, ports):
+        return [(group,) for port in ports.values() for group in port["security_groups"]]
+
+    def _get_sgs_stateful_flag(self, _context, group_ids):
+        return dict.fromkeys(group_ids, True)
+
+    def _select_ips_for_remote_group(self, _context, group_ids):
+        return {group: self.members[group] for group in group_ids}
+
+    def _select_ips_for_remote_address_group(self, _context, group_ids):
+        return {}
+
+    # agents_db.AgentExtRpcCallback
+
+    def create_or_update_agent(self, _context, state, _time):
+        self.reports.append(state)
+        return self.agent_status, state
+
+
+class Stop:
+    """In the place of standard input's end."""
+
+    def __init__(self, *_arguments):
+        pass
+
+    def start(self):
+        pass
+
+    wait = staticmethod(lambda timeout=None: stopping.wait(timeout))
+
+
+def complete(_context, port_id, _resource, _entity):
+    plugin.update_port_status(None, port_id, "ACTIVE")
+
+
+def serve():
+    connection = rpc.Connection()
+    endpoints = [
+        ml2_rpc.RpcCallbacks(notifier, mock.Mock()),
+        securitygroups_rpc.SecurityGroupServerRpcCallback(),
+    ]
+    connection.create_consumer(topics.PLUGIN, endpoints)
+    connection.create_consumer(topics.REPORTS, [agents_db.AgentExtRpcCallback()])
+    connection.consume_in_threads()
+
+
+@contextlib.contextmanager
+def running_agent():
+    """The agent's own main, in a thread, until the block ends."""
+    stopping.clear()
+    cfg.CONF.clear()  # or it takes no options of a command line, as the log's, a second time
+    thread = threading.Thread(target=agent.main)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()
+
+
+def active(port_id):
+    return wait_for(lambda: plugin.ports[port_id]["status"] == "ACTIVE")
+
+
+def make_adapter(port_id, vm="vm-1"):
+    vmutils.create_nic(vm, port_id, plugin.ports[port_id]["mac_address"])
+
+
+def remove_adapter(port_id, vm="vm-1"):
+    vmutils.destroy_nic(vm, port_id)
+
+
+def run(code):
+    names = globals()
+    names["said"] = None
+    vmutils.create_vm("vm-1", False, 1, r"C:\vms", ["a note"])
+    try:
+        with running_agent():
+            exec(code, names)
+    except Exception as error:  # noqa: BLE001  the test decides what it thinks of it
+        return {"raised": f"{type(error).__name__}: {error}"}
+    finally:
+        vmutils.destroy_vm("vm-1")
+        plugin.__init__()
+    return names["said"]
+
+
+stopping = threading.Event()
+sys.argv = ["agent", "--config-file", r"C:\agent.conf"]
+common_config.register_common_config_options()
+agent.config.register()
+cfg.CONF(sys.argv[1:], project="neutron")
+rpc.init(cfg.CONF)
+directory.add_plugin("CORE", plugin := Plugin())
+notifier = ml2_rpc.AgentNotifierApi(topics.AGENT)
+admin = context.get_admin_context_without_session()
+provisioning_blocks.provisioning_complete = complete
+agent.StopWhenInputEnds = Stop
+agent.rpc.init = lambda _conf: None  # both ends share the transport
+ports.RETRY_AFTER = 0.5
+serve()
+vmutils, networkutils = utilsfactory.get_vmutils(), utilsfactory.get_networkutils()
+print("ready", flush=True)
+for line in iter(input, "end"):
+    print(json.dumps(run(json.loads(line))), flush=True)

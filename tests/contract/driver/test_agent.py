@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The L2 agent on os-win and a Hyper-V host, against neutron's own RPC classes."""
+
+import subprocess
+
+from tests.contract.driver.on_hyperv import HyperVHostTest, OnHyperVTest
+
+CONFIGURATION = """
+[DEFAULT]
+transport_url = fake://
+host = hv1
+rpc_response_timeout = 2
+use_stderr = true
+[database]
+connection = sqlite://
+[AGENT]
+physical_network_vswitch_mappings = physnet*:external
+polling_interval = 0.2
+report_interval = 1
+"""
+V2 = "root/virtualization/v2"
+
+
+class AgentTest(OnHyperVTest):
+    program = "tests.contract.driver.agent_process"
+
+    @classmethod
+    def prepare(cls):
+        (cls.c_drive / "agent.conf").write_text(CONFIGURATION)
+
+    def of_port(self, class_name):
+        """The features of a class that the host's ports have."""
+        features = self.model.store.of(V2, class_name)
+        return [feature for feature in features if "Definition" not in feature["InstanceID"]]
+
+    def test_vlan(self):
+        said = self.nova("""
+            port_id = plugin.add_port(1)
+            plugin.notify(port_id)
+            make_adapter(port_id)
+            said = [active(port_id), networkutils._get_vlan_setting_data_from_port_alloc(
+                networkutils._get_switch_port_allocation(port_id)[0]).AccessVlanId]
+        """)
+        self.assertEqual([True, 101], said)
+
+    def test_flat(self):
+        said = self.nova("""
+            port_id = plugin.add_port(2, network_type="flat", segmentation_id=None)
+            make_adapter(port_id)
+            port = lambda: networkutils._get_switch_port_allocation(port_id)[0]
+            said = [active(port_id), "VirtualEthernetSwitch" in port().HostResource[0],
+                    networkutils._get_vlan_setting_data_from_port_alloc(port())]
+        """)
+        self.assertEqual([True, True, None], said)
+
+    def test_what_cannot_be_wired_stays_down(self):
+        said = self.nova("""
+            other = plugin.add_port(3, physical_network="physicalnet")
+            tunnel = plugin.add_port(4, network_type="vxlan")
+            good = plugin.add_port(5)
+            for port_id in (other, tunnel, good):
+                make_adapter(port_id)
+            said = [active(good), plugin.ports[other]["status"], plugin.ports[tunnel]["status"]]
+        """)
+        self.assertEqual([True, "BUILD", "BUILD"], said)
+
+    def test_adapter_that_goes(self):
+        said = self.nova("""
+            port_id = plugin.add_port(6)
+            make_adapter(port_id)
+            up = active(port_id)
+            remove_adapter(port_id)
+            said = [up, wait_for(lambda: plugin.ports[port_id]["status"] == "DOWN")]
+        """)
+        self.assertEqual([True, True], said)
+
+    def test_administrative_state(self):
+        said = self.nova("""
+            port_id = plugin.add_port(7)
+            make_adapter(port_id)
+            said = [active(port_id)]
+            connected = lambda: networkutils._get_switch_port_allocation(port_id, expected=False)[1]
+            for up in (False, True):
+                plugin.ports[port_id]["admin_state_up"] = up
+                plugin.notify(port_id)
+                status = "ACTIVE" if up else "DOWN"
+                said.append(wait_for(lambda: plugin.ports[port_id]["status"] == status))
+                said.append(wait_for(lambda: connected() == up))  # neutron sets the status before it is so
+        """)
+        self.assertEqual([True] * 5, said)
+
+    def test_adapters_that_are_not_of_this_host(self):
+        said = self.nova("""
+            vmutils.create_nic("vm-1", "Network Adapter", "fa:16:3e:00:00:99")
+            elsewhere = plugin.add_port(8, **{"binding:host_id": "hv2"})
+            make_adapter(elsewhere)
+            port_id = plugin.add_port(9)
+            make_adapter(port_id)
+            said = [active(port_id), plugin.ports[elsewhere]["status"]]
+            plugin.ports[elsewhere]["binding:host_id"] = HOST  # as at the end of a live migration
+            plugin.notify(elsewhere)
+            said.append(active(elsewhere))
+        """)
+        self.assertEqual([True, "DOWN", True], said)
+
+    def test_outage_of_the_server(self):
+        said = self.nova("""
+            plugin.failing = True
+            port_id = plugin.add_port(10)
+            make_adapter(port_id)
+            time.sleep(1)
+            said = [plugin.ports[port_id]["status"]]
+            plugin.failing = False
+            said.append(active(port_id))
+        """)
+        self.assertEqual(["DOWN", True], said)
+
+    def test_reports_its_state_and_wires_anew_when_it_was_given_up(self):
+        said = self.nova("""
+            port_id = plugin.add_port(11)
+            make_adapter(port_id)
+            active(port_id)
+            state = plugin.reports[0]
+            said = [state["agent_type"], state["host"], state["start_flag"], state["configurations"]]
+            plugin.ports[port_id]["status"] = "DOWN"
+            plugin.agent_status = "revived"
+            said.append(active(port_id))
+            said.append(plugin.reports[-1]["start_flag"])
+        """)
+        state = {"vswitch_mappings": {"physnet*": "external"}, "port_filter": True}
+        self.assertEqual(["HyperV agent", "hv1", True, state, True, False], said)
+
+    def test_security_groups(self):
+        said = self.nova("""
+            into, out = ({"direction": way, "ethertype": "IPv4"} for way in ("ingress", "egress"))
+            ssh = {**into, "protocol": "tcp", "port_range_min": 22, "port_range_max": 22,
+                   "remote_ip_prefix": "192.0.2.0/24"}
+            peers = {**into, "protocol": "udp", "remote_group_id": "group-1"}
+            plugin.rules["group-1"] = [ssh, peers, out]
+            plugin.members["group-1"] = {("10.0.0.5", "fa:16:3e:00:00:12")}
+            port_id = plugin.add_port(12, security_groups=["group-1"])
+            make_adapter(port_id)
+
+            def allowed(stateful=True):
+                return {(a.Direction, a.Protocol, a.LocalPort, a.RemoteIPAddress)
+                        for a in networkutils._get_port_security_acls(port())
+                        if a.Action == 1 and a.Stateful == stateful}
+
+            port = lambda: networkutils._get_switch_port_allocation(port_id)[0]
+            said = [active(port_id), sorted(allowed())]
+            denied = [a for a in networkutils._get_port_security_acls(port()) if a.Action == 2]
+            said.append([len(denied), max(a.Weight for a in denied)])
+
+            plugin.rules["group-1"] = [out]
+            notifier.security_groups_rule_updated(admin, ["group-1"])
+            said.append(wait_for(lambda: not any(acl[2] == "22" for acl in allowed())))
+            said.append(len(networkutils._get_port_security_acls(port())))
+
+            plugin.ports[port_id]["port_security_enabled"] = False
+            plugin.notify(port_id)
+            said.append(wait_for(lambda: not networkutils._get_port_security_acls(port())))
+        """)
+        dhcp = [
+            [1, "udp", "546", "::/0"],
+            [1, "udp", "68", "0.0.0.0/0"],
+            [2, "udp", "546", "::/0"],
+            [2, "udp", "68", "0.0.0.0/0"],
+        ]
+        group = [
+            [1, "tcp", "22", "192.0.2.0/24"],
+            [1, "udp", "ANY", "10.0.0.5/32"],
+            [2, "tcp", "ANY", "0.0.0.0/0"],
+            [2, "udp", "ANY", "0.0.0.0/0"],
+        ]
+        self.assertEqual(True, said[0])
+        self.assertEqual(sorted(dhcp + group), said[1])
+        self.assertEqual([4, 4], said[2])
+        self.assertEqual(True, said[3])
+        self.assertEqual(True, said[5])
+
+
+class AgentProgramTest(HyperVHostTest):
+    """``python -m hyperv_driver.agent``, as the service starts it."""
+
+    def start(self, configuration):
+        (self.c_drive / "agent.conf").write_text(configuration)
+        arguments = ("-W", "ignore", "-m", "hyperv_driver.agent", "--config-file", r"C:\agent.conf")
+        return self.python(*arguments, stderr=subprocess.PIPE)
+
+    def test_stops_when_its_input_ends(self):
+        agent = self.start(CONFIGURATION)
+        for line in agent.stderr:
+            if "Wiring ports of hv1" in line:
+                break
+        _output, errors = agent.communicate()
+        self.assertIn("Asked to stop", errors)
+        self.assertEqual(0, agent.returncode)

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent's decisions. That os-win, Hyper-V and neutron take them: tests/contract/driver/test_agent.py."""
+
+import types
+
+import testtools
+
+from hyperv_driver.agent import acls, config, ports, reports
+from hyperv_driver.agent.rpc import ServerFailure
+from hyperv_driver.agent.wiring import Wiring
+from hyperv_driver.oswin import exceptions
+
+ONE, TWO = (f"11111111-0000-4000-8000-00000000000{number}" for number in (1, 2))
+VLAN = {
+    "admin_state_up": True,
+    "network_type": "vlan",
+    "segmentation_id": 101,
+    "physical_network": "physnet1",
+    "port_security_enabled": True,
+}
+
+
+class FakeNetworkUtils:
+    def __init__(self):
+        self.adapters = {}
+        self.failure = None
+
+    def get_vnic_ids(self):
+        return set(self.adapters)
+
+    def connect_vnic_to_vswitch(self, switch, port_id):
+        if self.failure:
+            raise self.failure
+        self.adapters[port_id] = {"switch": switch}
+
+    def set_vswitch_port_vlan_id(self, vlan_id, port_id):
+        self.adapters[port_id]["vlan"] = vlan_id
+
+    def remove_switch_port(self, port_id):
+        self.adapters[port_id] = {}
+
+
+class FakeServer:
+    def __init__(self):
+        self.ports = {}
+        self.told = []
+        self.failure = None
+        self.failed = []
+        self.status = "alive"
+
+    def details(self, port_ids):
+        self._fail()
+        return {port_id: {"device": port_id, **self.ports.get(port_id, {})} for port_id in port_ids}, []
+
+    def update(self, up, down):
+        self._fail()
+        self.told.append((up, down))
+        return self.failed
+
+    def report(self, configurations, first, timeout):
+        self.told.append((first, timeout))
+        self._fail()
+        return self.status
+
+    def _fail(self):
+        if self.failure:
+            raise self.failure
+
+
+class PortsTest(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.host, self.server = FakeNetworkUtils(), FakeServer()
+        wiring = Wiring(self.host, config.Mappings(["physnet1:external"]))
+        self.ports = ports.Ports(self.host, self.server, wiring, None, interval=0)
+        self.patch(ports, "RETRY_AFTER", 0)
+
+    def turn(self, times=1):
+        """What the loop does until it waits."""
+        left = iter([False] * times + [True])
+        self.ports.run(lambda _seconds: next(left))
+
+    def test_wires_new_adapters_and_says_so_once(self):
+        self.host.adapters = {ONE: {}, "Network Adapter": {}}
+        self.server.ports[ONE] = VLAN
+        self.turn(3)
+        self.assertEqual({"switch": "external", "vlan": 101}, self.host.adapters[ONE])
+        self.assertEqual([([ONE], [])], self.server.told)
+
+    def test_says_again_what_the_server_failed_at(self):
+        self.host.adapters, self.server.ports[ONE], self.server.failed = {ONE: {}}, VLAN, [ONE]
+        self.turn(2)
+        self.server.failed = []
+        self.turn(2)
+        self.assertEqual([([ONE], [])] * 3, self.server.told)
+
+    def test_outage_of_the_server_loses_nothing(self):
+        self.host.adapters, self.server.ports[ONE] = {ONE: {}}, VLAN
+        self.turn()
+        self.server.failure = ServerFailure("no answer")
+        self.host.adapters = {TWO: {}}
+        self.server.ports[TWO] = VLAN
+        self.ports.look()
+        self.assertRaises(ServerFailure, self.ports.work)
+        self.server.failure = None
+        self.turn()
+        self.assertEqual([([ONE], []), ([TWO], [ONE])], self.server.told)
+
+    def test_one_failure_leaves_the_others_alone(self):
+        self.host.adapters = {ONE: {}, TWO: {}}
+        self.server.ports = {ONE: VLAN | {"network_type": "vxlan"}, TWO: VLAN}
+        self.turn()
+        self.assertEqual([([TWO], [])], self.server.told)
+        self.server.ports[ONE] = VLAN
+        self.turn()
+        self.assertEqual(([ONE], []), self.server.told[-1])
+
+    def test_machine_that_goes_while_it_is_wired(self):
+        self.host.adapters, self.server.ports[ONE] = {ONE: {}}, VLAN
+        self.host.failure = exceptions.HyperVvNicNotFound(vnic_name=ONE)
+        self.turn()
+        del self.host.adapters[ONE]
+        self.turn(2)
+        self.assertEqual([([], [ONE])], self.server.told)
+
+    def test_port_that_is_bound_later(self):
+        self.host.adapters = {ONE: {}}
+        self.turn(2)
+        self.assertEqual([], self.server.told)
+        self.server.ports[ONE] = VLAN
+        self.ports.updated(ONE, here=True)
+        self.turn(2)
+        self.assertEqual([([ONE], [])], self.server.told)
+
+    def test_port_that_is_switched_off(self):
+        self.host.adapters, self.server.ports[ONE] = {ONE: {}}, VLAN
+        self.turn()
+        self.server.ports[ONE] = VLAN | {"admin_state_up": False}
+        self.ports.updated(ONE, here=True)
+        self.turn(2)
+        self.assertEqual({ONE: {}}, self.host.adapters)
+        self.assertEqual(([], [ONE]), self.server.told[-1])
+
+    def test_resync(self):
+        self.host.adapters, self.server.ports[ONE] = {ONE: {}}, VLAN
+        self.turn()
+        self.ports.resync()
+        self.turn(2)
+        self.assertEqual([([ONE], [])] * 2, self.server.told)
+
+    def test_looks_more_often_for_what_is_announced(self):
+        self.ports.updated(ONE, here=False)
+        self.turn()
+        self.assertEqual({}, self.ports._announced)
+        self.ports.updated(ONE, here=True)
+        self.turn()
+        self.assertEqual([ONE], list(self.ports._announced))
+        self.host.adapters, self.server.ports[ONE] = {ONE: {}}, VLAN
+        self.turn()
+        self.assertEqual({}, self.ports._announced)
+
+
+class ReportsTest(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.server, self.resyncs = FakeServer(), []
+        self.patch(reports, "FIRST_TIMEOUT", 0.01)
+        self.reports = reports.Reports(self.server, {}, 0.02, lambda: self.resyncs.append(1))
+
+    def report(self, *outcomes):
+        """Report as often as there are outcomes, each a status or an error."""
+        left = iter(outcomes)
+
+        def fail():
+            self.server.failure, self.server.status = None, next(left, None)
+            if self.server.status is None:
+                self.reports.stop()
+            elif isinstance(self.server.status, Exception):
+                raise self.server.status
+
+        self.server._fail = fail
+        self.reports.run()
+
+    def test_first_report_says_so(self):
+        self.report("new", "alive")
+        self.assertEqual([True, False], [first for first, _timeout in self.server.told[:2]])
+        self.assertEqual([], self.resyncs)
+
+    def test_late_server_is_no_outage(self):
+        self.report(ServerFailure("no answer"), "new")
+        self.assertEqual([True, True], [first for first, _timeout in self.server.told[:2]])
+        self.assertEqual([], self.resyncs)
+
+    def test_outage(self):
+        self.report("new", ServerFailure("no broker"), "alive", "alive")
+        self.assertEqual([1], self.resyncs)
+
+    def test_given_up_by_neutron(self):
+        self.report("new", "revived", "alive")
+        self.assertEqual([1], self.resyncs)
+
+
+class MappingsTest(testtools.TestCase):
+    def test_first_that_fits(self):
+        mappings = config.Mappings(["physnet1:one", " phys* : two "])
+        self.assertEqual(["one", "two"], [mappings.switch("physnet1"), mappings.switch("physnet2")])
+        error = self.assertRaises(LookupError, mappings.switch, "other")
+        self.assertIn("no virtual switch for physical network other", str(error))
+
+    def test_what_is_no_mapping(self):
+        self.assertIn("is empty", str(self.assertRaises(ValueError, config.Mappings, [])))
+        self.assertIn("'physnet1'", str(self.assertRaises(ValueError, config.Mappings, ["physnet1"])))
+
+
+class AclsTest(testtools.TestCase):
+    """What a rule of neutron comes to."""
+
+    def acls(self, **rule):
+        rule = {"direction": "ingress", "ethertype": "IPv4"} | rule
+        info = {
+            "security_groups": {"group-1": [rule]},
+            "sg_member_ips": {"group-1": {"IPv4": [["10.0.0.5", "fa:16:3e:00:00:01"]], "IPv6": []}},
+        }
+        port = {"security_group_rules": [], "security_groups": ["group-1"]}
+        return list(acls._allowed(port, info))
+
+    def test_ports_of_either_direction(self):
+        ports = {"protocol": "tcp", "port_range_min": 80, "port_range_max": 90}
+        (incoming,), (outgoing,) = self.acls(**ports), self.acls(direction="egress", **ports)
+        self.assertEqual((1, "80-90", "ANY"), (incoming.Direction, incoming.LocalPort, incoming.RemotePort))
+        self.assertEqual((2, "ANY", "80-90"), (outgoing.Direction, outgoing.LocalPort, outgoing.RemotePort))
+        self.assertEqual([(1, True), (1, True)], [(acl.Action, acl.Stateful) for acl in (incoming, outgoing)])
+
+    def test_protocols(self):
+        def names(**rule):
+            return [(acl.Protocol, acl.Stateful) for acl in self.acls(**rule)]
+
+        self.assertEqual([("tcp", True), ("udp", True), ("1", False)], names())
+        self.assertEqual([("tcp", True), ("udp", True), ("58", False)], names(ethertype="IPv6"))
+        self.assertEqual([("58", False)], names(protocol="icmp", ethertype="IPv6"))
+        self.assertEqual([("58", False)], names(protocol="ipv6-icmp", ethertype="IPv6"))
+        self.assertEqual([("tcp", True), ("47", False)], names(protocol="6") + names(protocol="gre"))
+        self.assertEqual([("udp", False)], names(protocol="udp", stateful=False))
+
+    def test_remote_group_is_its_members(self):
+        (acl,) = self.acls(protocol="udp", remote_group_id="group-1")
+        self.assertEqual("10.0.0.5/32", acl.RemoteIPAddress)
+        self.assertEqual([], self.acls(protocol="udp", ethertype="IPv6", remote_group_id="group-1"))
+        self.assertEqual([], self.acls(protocol="udp", remote_group_id="nobody"))
+
+    def test_addresses(self):
+        self.assertEqual("0.0.0.0/0", self.acls(protocol="udp")[0].RemoteIPAddress)
+        self.assertEqual("::/0", self.acls(protocol="udp", ethertype="IPv6")[0].RemoteIPAddress)
+        self.assertEqual("192.0.2.0/24", self.acls(source_ip_prefix="192.0.2.0/24")[0].RemoteIPAddress)
+
+    def test_everything_else_is_denied(self):
+        self.assertEqual(
+            {(direction, address) for direction in (1, 2) for address in ("0.0.0.0/0", "::/0")},
+            {(acl.Direction, acl.RemoteIPAddress) for acl in acls.DENIED},
+        )
+        self.assertEqual(
+            {(2, "ANY", False)}, {(acl.Action, acl.Protocol, acl.Stateful) for acl in acls.DENIED}
+        )
+
+    def test_equal_to_what_hyper_v_has(self):
+        (acl,) = self.acls(protocol="tcp")
+        self.assertEqual(acl, types.SimpleNamespace(**acl.to_dict(), Weight=65499))
+        self.assertNotEqual(acl, types.SimpleNamespace(**acl.to_dict() | {"Stateful": False}))
