@@ -10,12 +10,18 @@ from hyperv_driver import ml2
 
 
 class Context:
-    """A port context: what to bind, and what was set."""
+    """A port context: what to bind, which agents the port's host has, and what was set."""
 
-    def __init__(self, *segments, vnic_type="normal"):
-        self.current = {portbindings.VNIC_TYPE: vnic_type}
+    def __init__(self, *segments, vnic_type="normal", agents=()):
+        self.current = {"id": "port-1", portbindings.VNIC_TYPE: vnic_type}
+        self.network = types.SimpleNamespace(current={"id": "network-1"})
+        self.host = "hv1"
         self.segments_to_bind = segments
         self.binding = None
+        self._agents = agents
+
+    def host_agents(self, agent_type):
+        return [agent for agent in self._agents if agent["agent_type"] == agent_type]
 
     def set_binding(self, segment_id, vif_type, vif_details, status=None):
         self.binding = types.SimpleNamespace(
@@ -23,8 +29,23 @@ class Context:
         )
 
 
-def segment(network_type, segmentation_id=None):
-    return {api.ID: f"{network_type}-1", api.NETWORK_TYPE: network_type, api.SEGMENTATION_ID: segmentation_id}
+def segment(network_type, segmentation_id=None, physical_network="physnet1"):
+    return {
+        api.ID: f"{network_type}-1",
+        api.NETWORK_TYPE: network_type,
+        api.SEGMENTATION_ID: segmentation_id,
+        api.PHYSICAL_NETWORK: physical_network,
+        api.NETWORK_ID: "network-1",
+    }
+
+
+def agent(alive=True, port_filter=True, agent_type="HyperV agent"):
+    """As the agents of a host are in neutron's database."""
+    configurations = {
+        "vswitch_mappings": {"physnet1": "external", "lab-*": "other"},
+        "port_filter": port_filter,
+    }
+    return {"agent_type": agent_type, "alive": alive, "host": "hv1", "configurations": configurations}
 
 
 class MechanismDriverTest(testtools.TestCase):
@@ -53,6 +74,33 @@ class MechanismDriverTest(testtools.TestCase):
         self.assertIsNone(self.bind(segment("vxlan", 7), segment("local")))
         self.assertIsNone(self.bind(segment("flat"), vnic_type="direct"))
         self.assertIsNone(self.bind())
+
+    def test_agent_wires(self):
+        binding = self.bind(segment("vxlan", 7), segment("vlan", 101), agents=[agent()])
+        self.assertEqual(("vlan-1", "hyperv", None), (binding.segment, binding.type, binding.status))
+        self.assertEqual(
+            {"connectivity": "l2", "port_filter": True, "hyperv_wired_by_agent": True}, binding.details
+        )
+
+    def test_agent_that_leaves_security_groups_alone(self):
+        binding = self.bind(segment("flat"), agents=[agent(port_filter=False)])
+        self.assertFalse(binding.details["port_filter"])
+
+    def test_switch_of_the_agent(self):
+        self.assertEqual("flat-1", self.bind(segment("flat", None, "lab-7"), agents=[agent()]).segment)
+        self.assertIsNone(self.bind(segment("flat", None, "physnet2"), agents=[agent()]))
+
+    def test_dead_agent_binds_nothing(self):
+        self.assertIsNone(self.bind(segment("flat"), agents=[agent(alive=False)]))
+
+    def test_agents_of_other_types_do_not_count(self):
+        binding = self.bind(segment("flat"), agents=[agent(agent_type="DHCP agent")])
+        self.assertEqual("ACTIVE", binding.status)
+        self.assertNotIn("hyperv_wired_by_agent", binding.details)
+
+    def test_agent_leaves_the_rest_to_others(self):
+        self.assertIsNone(self.bind(segment("local"), agents=[agent()]))
+        self.assertIsNone(self.bind(segment("flat"), vnic_type="direct", agents=[agent()]))
 
     def test_is_a_mechanism_driver(self):
         self.assertIsInstance(ml2.HyperVMechanismDriver(), api.MechanismDriver)
