@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The base job's pre-run against a simulated Windows host."""
 
+import json
 import os
 import re
 import subprocess
@@ -9,6 +10,17 @@ from tests.contract.ci.windows_node import BUILD, TOP, WindowsNodeCase
 
 
 class BaseJob(WindowsNodeCase):
+    @classmethod
+    def projects(cls, work):
+        """One project whose commit stands on another one."""
+        source = work / "src/openstack/nova"
+        author = ["-c", "user.name=t", "-c", "user.email=t@invalid"]
+        subprocess.run(["git", "init", "--quiet", source], check=True)
+        for message in ("one", "two"):
+            commit = ["git", "-C", source, *author, "commit", "--quiet", "--allow-empty", "-m", message]
+            subprocess.run(commit, check=True)
+        return {"gerrit/openstack/nova": {"name": "openstack/nova", "src_dir": "src/openstack/nova"}}
+
     def setUp(self):
         agent = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
         for name, value in re.findall(r"(SSH_\w+)=([^;]+);", agent):
@@ -21,6 +33,10 @@ class BaseJob(WindowsNodeCase):
 
     def test_build_gets_credentials_of_its_own_and_loses_the_executors(self):
         self.assert_succeeds(self.run_playbook(TOP / "trusted/playbooks/base/pre.yaml"))
+        log = ["git", "-C", self.folder / "work/src/openstack/nova", "log", "--format=%H %T %P"]
+        history = subprocess.run(log, capture_output=True, text=True, check=True).stdout.splitlines()
+        revisions = json.loads((self.folder / "work/logs/zuul-info/revisions.json").read_text())
+        self.assertEqual({"openstack/nova": history}, revisions)
         agent = subprocess.run(["ssh-add", "-L"], capture_output=True, text=True, check=True).stdout
         self.assertEqual((self.folder / "work/ssh/build.pub").read_text(), agent)
         build = self.folder / "work/winrm"

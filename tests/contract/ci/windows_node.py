@@ -146,10 +146,15 @@ class WindowsNodeCase(unittest.TestCase):
         everything = {
             "all": {
                 "hosts": {"hyperv": node},
-                "vars": {"zuul": {"build": BUILD, "executor": executor}},
+                "vars": {"zuul": {"build": BUILD, "executor": executor, "projects": cls.projects(work)}},
             }
         }
         (cls.folder / "inventory.yaml").write_text(yaml.safe_dump(everything))
+
+    @classmethod
+    def projects(cls, work):
+        """Return Zuul's projects of the build; they are below its work directory."""
+        return {}
 
     def local(self, windows_path):
         """Return the path on this machine of one in C: that no image shows."""

@@ -25,6 +25,7 @@ FACTS = {
     "zuul_url": "",
     "change": "openstack/nova 12,3",
     "change_url": "http://gerrit.invalid/12",
+    "url": "http://logs.invalid/build/one/",
     "simulated": True,
     "retry": False,
     "projects": [{"name": "openstack/nova", "checkout": "master", "commit": "c0ffee"}],
@@ -246,6 +247,12 @@ class Cause(LogPageCase):
         shown = self.page(success=True)
         self.assertIn("SUCCESS", shown.text)
         self.assertIn("1 tests passed, 0 were skipped, 0 failed.", shown.text)
+
+    def test_command_that_runs_it_again(self):
+        self.assertNotIn("reproduce", self.page().text)
+        self.leave("zuul-info/revisions.json", {})
+        self.site = self.site.with_name("two")
+        self.assertIn("./hyperv-ci reproduce http://logs.invalid/build/one/", self.page().text)
 
     def test_simulated_host_is_said_to_be_one(self):
         self.assertIn("The Windows host of this run was simulated.", self.page().text)

@@ -13,6 +13,7 @@ NIGHTLIES is the directory that this program keeps the nightlies' results in. FA
 ``zuul_url``        Zuul's own page of the build, or ""
 ``change``          what was tested, as "openstack/nova 12,3"
 ``change_url``      its address, or ""
+``url``             the address that the page will have
 ``projects``        Zuul's projects that took part: a list of {"name", "checkout", "commit", …}
 ``simulated``       whether the Windows host was simulated
 ``retry``           whether Zuul will run the build once more
@@ -40,6 +41,7 @@ FACTS = {
     "zuul_url": str,
     "change": str,
     "change_url": str,
+    "url": str,
     "projects": list,
     "simulated": bool,
     "retry": bool,
