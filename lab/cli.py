@@ -16,6 +16,7 @@ from lab import (
     benchmark,
     changes,
     host_benchmark,
+    inner_loop,
     lifecycle,
     node_faults,
     projects,
@@ -23,10 +24,12 @@ from lab import (
     status,
     vote,
 )
+from lab import reproduce as reproducing
 from lab.errors import LabError
 from lab.home import CHECKOUT, Home
 from lab.install import install as install_all
 from lab.install import install_packages
+from lab.pair import Pair
 from lab.phases import Timeline
 from lab.services import accounts, zuul
 
@@ -51,6 +54,27 @@ def test(arguments: tuple[str, ...]):
     tox = str(Path(sys.executable).with_name("tox"))
     os.chdir(CHECKOUT)
     os.execv(tox, [tox, *arguments])
+
+
+@hyperv_ci.command()
+@click.argument("page")
+@click.option("--dry-run", is_flag=True, help="Print what would be run, and whether it is all there.")
+@click.option("--failing-only", is_flag=True, help="Of the tests, only those that failed.")
+def reproduce(page: str, dry_run: bool, failing_only: bool):
+    """Run a build again, from its log page at the address, or in the folder, PAGE.
+
+    The playbooks are the build's own and run as you, outside of Zuul's sandbox: read a change to them first.
+    The exit code is 0 if the same tests fail, 3 if not.
+    """
+    home = Home.from_environment()
+    build = reproducing.read(page)
+    with lifecycle.exclusive(home, "reproduce"):
+        if not dry_run:
+            with Timeline(console) as timeline:
+                install_all(home, timeline)
+        same = reproducing.run(home, console, build, dry_run=dry_run, failing_only=failing_only)
+    if not same:
+        sys.exit(VOTED_DOWN)
 
 
 @hyperv_ci.group(invoke_without_command=True)
@@ -280,6 +304,38 @@ def status_(home: Home):
     status.show(home, console)
     if not lifecycle.is_up(home):
         sys.exit(1)
+
+
+@lab.command()
+@click.pass_obj
+def nodes(home: Home):
+    """Make two nodes with this checkout's driver, for Ansible and `lab try`; print their inventory."""
+    with lifecycle.exclusive(home, "lab nodes"):
+        console.print(f"inventory: {warm(home).inventory}", soft_wrap=True)
+
+
+@lab.command("try")
+@click.argument("tests")
+@click.pass_obj
+def try_(home: Home, tests: str):
+    """Run TESTS, a regular expression, with this checkout's driver as it is, committed or not.
+
+    The first time it makes the nodes, which takes as long as a run; they stay up for the next time.
+    """
+    with lifecycle.exclusive(home, "lab try"):
+        warm(home)
+        started = time.monotonic()
+        passed = inner_loop.try_tests(home, tests)
+        console.print(f"{'Passed' if passed else 'Failed'} in {time.monotonic() - started:.0f} s.")
+    if not passed:
+        sys.exit(VOTED_DOWN)
+
+
+def warm(home: Home) -> Pair:
+    """Return the nodes of `lab try`, ready for tests."""
+    with Timeline(console) as timeline:
+        install_all(home, timeline)
+    return inner_loop.warm(home)
 
 
 @lab.command()

@@ -11,7 +11,7 @@ from lab.errors import LabError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
-# A Unix socket's path holds 107 bytes (sun_path of unix(7)); the longest below the home needs 40 of them.
+# A Unix socket's path holds 107 bytes (sun_path of unix(7)); the longest below the home needs 43 of them.
 LONGEST_HOME = 60
 
 
@@ -64,6 +64,7 @@ class Home:
     zuul = cached_property(lambda self: self.state / "zuul")
     nodepool = cached_property(lambda self: self.state / "nodepool")
     nodes = cached_property(lambda self: self.state / "nodes")
+    pairs = cached_property(lambda self: self.state / "pairs")
     site = cached_property(lambda self: self.state / "site")
     mails = cached_property(lambda self: self.state / "mails")
     # Written when every service answers, removed when the first one is stopped.

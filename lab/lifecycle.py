@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lab import projects
+from lab import pair, projects
 from lab.errors import LabError
 from lab.home import Home
 from lab.nodes import Nodes
@@ -85,7 +85,7 @@ def up(home: Home, timeline: Timeline) -> None:
         for folder in (home.pids, home.logs / "nodes", home.logs / "builds", home.nodes):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         home.state.chmod(0o700)
-        nodepool.make_node_keys(home)
+        nodepool.make_node_keys(home.keys)
     timeline.begin("gerrit", "zookeeper", "database")
     gerrit.start(home)
     zookeeper.start(home)
@@ -135,6 +135,7 @@ def down(home: Home) -> list[str]:
         leaders = [daemon.process for daemon in alive]
         processes.end(filter(None, leaders), max((daemon.grace for daemon in alive), default=0))
         ended += Nodes(home.nodes).delete_all()
+    ended += pair.end_all(home)
     _clear(home)
     return ended
 

@@ -131,6 +131,13 @@ class Nodes:
         return [node.name for node in nodes]
 
 
+def command_line(python, module, folder, address, port, hostname, options):
+    """Return the command line of a node that is a Python module, in ``folder`` at ``address``."""
+    words = [python, "-m", module, "--root", str(folder), "--address", address, "--port", str(port)]
+    words += ["--name", f"{hostname}-{address.rpartition('.')[2]}"]
+    return words + [word for name, value in options.items() for word in (f"--{name}", value)]
+
+
 def _start_of_process(pid):
     """Return when a process started, in clock ticks since boot (proc(5)); None if it has ended."""
     try:

@@ -2,6 +2,7 @@
 """Nodepool's launcher, which makes a node for each request of Zuul's."""
 
 import sys
+from pathlib import Path
 
 import jinja2
 import requests
@@ -22,14 +23,31 @@ def daemon(home: Home) -> Daemon:
     return Daemon(home, "nodepool-launcher")
 
 
-def make_node_keys(home: Home) -> None:
-    """Make what opens every node (keys/node for SSH, keys/winrm), and what Windows nodes trust."""
-    write_ssh_key(home.keys / "node", "zuul")
-    write_winrm_certificate(home.keys / "winrm", "zuul")
-    windows = home.keys / "windows"
+def make_node_keys(folder: Path) -> None:
+    """Make what opens every node (node for SSH, winrm), and what Windows nodes trust (windows)."""
+    write_ssh_key(folder / "node", "zuul")
+    write_winrm_certificate(folder / "winrm", "zuul")
+    windows = folder / "windows"
     Authority.new("hyperv-ci Windows nodes").issue("server", windows, ADDRESS)
     (windows / "authorized").mkdir()
-    write_secret(windows / "authorized/zuul.pem", (home.keys / "winrm/winrm.pem").read_bytes())
+    write_secret(windows / "authorized/zuul.pem", (folder / "winrm/winrm.pem").read_bytes())
+
+
+def lab_settings(home: Home, keys: Path) -> dict[str, object]:
+    """Return what the template of the lab's provider wants to know.
+
+    :param keys: the folder of make_node_keys
+    """
+    return {
+        "nodepool_lab_nodes": home.nodes,
+        "nodepool_lab_logs": home.logs / "nodes",
+        "nodepool_lab_python": sys.executable,
+        "nodepool_lab_checkout": CHECKOUT,
+        "nodepool_lab_max_servers": MAX_SERVERS,
+        "nodepool_lab_images": home.images,
+        "nodepool_lab_windows_tls": keys / "windows",
+        "nodepool_lab_authorized_key": keys / "node.pub",
+    }
 
 
 def configure(home: Home) -> None:
@@ -43,14 +61,7 @@ def configure(home: Home) -> None:
         "nodepool_webapp_address": ADDRESS,
         "nodepool_webapp_port": PORT,
         "nodepool_providers": ["lab"],
-        "nodepool_lab_nodes": home.nodes,
-        "nodepool_lab_logs": home.logs / "nodes",
-        "nodepool_lab_python": sys.executable,
-        "nodepool_lab_checkout": CHECKOUT,
-        "nodepool_lab_max_servers": MAX_SERVERS,
-        "nodepool_lab_images": home.images,
-        "nodepool_lab_windows_tls": home.keys / "windows",
-        "nodepool_lab_authorized_key": home.keys / "node.pub",
+        **lab_settings(home, home.keys),
     }
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(CHECKOUT / "nodepool"),

@@ -154,8 +154,13 @@ def site_variables(home: Home, site_url: str) -> dict[str, str | bool]:
         "site_publish_ssh_config": str(home.keys / "publisher/ssh_config"),
         "site_zuul_url": f"{URL}/t/{TENANT}",
         "site_windows_simulated": True,
-        "wheelhouse_platform": sysconfig.get_platform().replace("-", "_"),
+        "wheelhouse_platform": wheelhouse_platform(),
     }
+
+
+def wheelhouse_platform() -> str:
+    """Return the tag of wheels for the lab's Windows nodes, which are processes of this machine."""
+    return sysconfig.get_platform().replace("-", "_")
 
 
 def start(home: Home, service: str) -> None:

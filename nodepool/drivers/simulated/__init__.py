@@ -17,7 +17,7 @@ from nodepool.driver import ConfigPool, ConfigValue, ProviderConfig, statemachin
 from nodepool.driver.utils import QuotaInformation
 from nodepool.exceptions import LaunchNodepoolException, NotFound
 
-from lab.nodes import END_TIMEOUT, Nodes, NodesError
+from lab.nodes import END_TIMEOUT, Nodes, NodesError, command_line
 
 
 class SimulatedLabel(ConfigValue):
@@ -191,12 +191,16 @@ class CreateStateMachine(statemachine.StateMachine):
 
     def command(self, folder, address):
         """Return the command line of the node in ``folder`` at ``address``."""
-        image = self.label.cloud_image
-        words = [self.config.python, "-m", self.label.module, "--root", str(folder), "--address", address]
-        words += ["--port", str(image.connection_port)]
-        words += ["--name", f"{self.label.hostname}-{address.rpartition('.')[2]}"]
-        for name, value in self.label.options.items():
-            words += [f"--{name}", value]
+        label, image = self.label, self.label.cloud_image
+        words = command_line(
+            self.config.python,
+            label.module,
+            folder,
+            address,
+            image.connection_port,
+            label.hostname,
+            label.options,
+        )
         if image.connection_type == "ssh":
             words += ["--host-key", str(self.make_host_key(folder))]
         return words
