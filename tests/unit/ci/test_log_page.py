@@ -310,7 +310,7 @@ class AroundATest(LogPageCase):
             events=logged(9, "Error       System disk 7: The device has a bad block.")
             + logged(10, "Information System x 1: fine"),
         )
-        self.assertIn("around that time hyperv/nova-compute.log 2026-11-23 06:02:13.000 4 ERROR", shown.text)
+        self.assertIn("logged about it hyperv/nova-compute.log 2026-11-23 06:02:13.000 4 ERROR", shown.text)
         self.assertIn("disk is gone Traceback:", shown.text)
         self.assertIn("view/hyperv/nova-compute.log.html#l4", shown.links)
         self.assertIn("disk 7: The device has a bad block.", shown.text)
@@ -325,6 +325,17 @@ class AroundATest(LogPageCase):
         )
         self.assertIn("of this test", shown.text)
         self.assertNotIn("of another test", shown.text)
+
+    def test_class_that_was_not_set_up_has_no_beginning(self):
+        shown = self.shown(
+            compute=logged(1, f"4 INFO nova [instance: {SERVER}] Took 61 seconds to spawn")
+            + logged(9, f"4 WARNING nova [instance: {SERVER}] late")
+            + logged(12, "4 INFO nova [-] meanwhile"),
+            details=f"Server {SERVER} failed to reach ACTIVE status",
+        )
+        self.assertIn("Took 61 seconds to spawn", shown.text)
+        self.assertIn("late", shown.text)
+        self.assertNotIn("meanwhile", shown.text)
 
     def test_without_complaints_what_happened_and_the_last_error(self):
         shown = self.shown(

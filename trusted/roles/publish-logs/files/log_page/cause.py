@@ -144,8 +144,8 @@ def _around(folder, test):
     evidence = [
         Evidence(title, surroundings.shown(lines, most), path, lines[0].number)
         for title, lines, most, path in (
-            ("nova-compute around that time", compute, FURTHER, COMPUTE_LOG),
-            ("Windows event log around that time", events, EVENTS, EVENT_LOG),
+            ("What nova-compute logged about it", compute, FURTHER, COMPUTE_LOG),
+            ("What Windows logged about it", events, EVENTS, EVENT_LOG),
         )
         if lines
     ]

@@ -15,7 +15,7 @@ LINE = re.compile(
     r"(?P<context>(?:\[[^\]]*\] ?)*)"
 )
 UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
-ALARMING = ("ERROR", "CRITICAL", "WARNING")
+ALARMING = ("ERROR", "CRITICAL")
 # Attempts to reach a RabbitMQ that comes up beside it are errors to oslo.messaging, and no cause of anything.
 NO_CAUSE = re.compile(r"ERROR +oslo\.messaging\._drivers")
 # The clocks of two nodes differ by less; and a host may need a moment to log what it did.
@@ -51,27 +51,31 @@ def lines(text):
 
 
 def around(text, test):
-    """Return the lines that a reader of a failed test wants: those that alarm, else what happened at all.
+    """Return the lines that a reader of a failed test wants: errors first, else what happened at all.
 
-    Tests run side by side, so lines that name what the test's own words name go before all others.
+    Tests run side by side, so lines that name what the test's own words name go before others of its time; at
+    whatever time, for of a class that could not be set up only the end is known.
 
     :param text: of the log
     :param test: tempest.Test
     """
-    if test.start is None:
-        return []
-    first, last = (
-        moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-        for moment in (test.start - MARGIN, test.start + datetime.timedelta(seconds=test.seconds) + MARGIN)
-    )
-    within = [line for line in lines(text) if first <= line.time <= last and line.level != "DEBUG"]
     names = _uuids(test.details)
-    alarming = [line for line in within if line.alarming]
-    for choice in (alarming, within):
-        named = [line for line in choice if names & _uuids(line.text)]
-        if named or choice:
-            return named or choice
-    return []
+    found = [line for line in lines(text) if line.level != "DEBUG"]
+    named = [line for line in found if names & _uuids(line.text)]
+    within = []
+    if test.start is not None:
+        end = test.start + datetime.timedelta(seconds=test.seconds)
+        first, last = (
+            moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] for moment in (test.start - MARGIN, end + MARGIN)
+        )
+        within = [line for line in found if first <= line.time <= last]
+    choices = (
+        [line for line in named if line.alarming],
+        [line for line in within if line.alarming],
+        named,
+        within,
+    )
+    return next(filter(None, choices), [])
 
 
 def _uuids(text):
@@ -98,5 +102,5 @@ def shown(chosen, most):
 
 def last_error(text):
     """Return the lines of the last moment at which the log has an error."""
-    errors = [line for line in lines(text) if line.level in ("ERROR", "CRITICAL") and line.alarming]
+    errors = [line for line in lines(text) if line.alarming]
     return [line for line in errors if line.time == errors[-1].time]
