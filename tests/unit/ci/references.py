@@ -114,6 +114,9 @@ class Configuration:
             self._say(where, f"no playbook {playbook}")
             return
         for play in yaml.safe_load(path.read_text()):
+            if imported := play.get("ansible.builtin.import_playbook"):
+                self._playbook(where, top, str(Path(playbook).with_name(imported)), hosts)
+                continue
             self._known(playbook, "host or group", play["hosts"], hosts)
             for role in play.get("roles", []):
                 self._role(playbook, top, role["role"] if isinstance(role, dict) else role, "main")
