@@ -12,18 +12,19 @@ from pathlib import Path
 
 import openstack
 
-# MiB of memory. A disk of 1 GiB makes the driver grow what the image brings (64 MiB).
-FLAVORS = (("flavor_ref", "tempest.small", 256), ("flavor_ref_alt", "tempest.large", 384))
-IMAGES = (("image_ref", "guest", "vhdx"), ("image_ref_alt", "guest-alt", "vhd"))
+# MiB of memory, GiB of disk: more than what the image brings (64 MiB), and more after a resize.
+FLAVORS = (("flavor_ref", "tempest.small", 256, 1), ("flavor_ref_alt", "tempest.large", 384, 2))
+# Both generations of virtual machines; only the second takes adapters while it runs.
+IMAGES = (("image_ref", "guest", "vhdx", "hyperv-gen2"), ("image_ref_alt", "guest-alt", "vhd", "hyperv-gen1"))
 NETWORK = "tempest"
 
 
-def flavor(cloud, name, memory):
+def flavor(cloud, name, memory, disk):
     found = cloud.compute.find_flavor(name)
-    return (found or cloud.compute.create_flavor(name=name, ram=memory, vcpus=1, disk=1)).id
+    return (found or cloud.compute.create_flavor(name=name, ram=memory, vcpus=1, disk=disk)).id
 
 
-def image(cloud, name, kind, guests):
+def image(cloud, name, kind, machine_type, guests):
     found = cloud.image.find_image(name)
     if not found:
         found = cloud.image.create_image(
@@ -32,6 +33,7 @@ def image(cloud, name, kind, guests):
             disk_format=kind,
             container_format="bare",
             visibility="public",
+            hw_machine_type=machine_type,
         )
     return found.id
 
@@ -50,8 +52,8 @@ def main():
     guests = Path(sys.argv[1])
     cloud = openstack.connect()
     with ThreadPoolExecutor() as pool:
-        steps = {option: pool.submit(flavor, cloud, name, memory) for option, name, memory in FLAVORS}
-        steps |= {option: pool.submit(image, cloud, name, kind, guests) for option, name, kind in IMAGES}
+        steps = {option: pool.submit(flavor, cloud, *values) for option, *values in FLAVORS}
+        steps |= {option: pool.submit(image, cloud, *values, guests) for option, *values in IMAGES}
         steps["fixed_network_name"] = pool.submit(network, cloud)
         json.dump({option: step.result() for option, step in steps.items()}, sys.stdout)
 
