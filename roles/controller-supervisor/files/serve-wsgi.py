@@ -14,6 +14,8 @@ options = [f"--http-socket={address}", f"--module={module}:application", "--need
 options += ["--master", "--processes=1", "--threads=8", "--enable-threads", "--die-on-term"]
 # uWSGI keeps no connection open, and clients must know it.
 options += ["--add-header=Connection: close", "--buffer-size=65535", "--socket-timeout=120"]
+# Nova uploads images in chunks of 1 MiB, which is uWSGI's limit with nothing left for the chunk's header.
+options += ["--chunked-input-limit=2097152"]
 # The applications log their requests themselves.
 options += ["--disable-logging", "--procname-prefix", f"{module} "]
 sys.argv[1:] = options
