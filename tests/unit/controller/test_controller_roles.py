@@ -53,11 +53,11 @@ class AwaitServicesTest(unittest.TestCase):
         return said.getvalue()
 
     def test_an_answer_is_enough(self):
-        self.assertIn("keystone answers after", self.wait(f":{self.port}/up"))
+        self.assertIn("keystone answers after", self.wait(f":{self.port}/up", timeout=60))
 
     def test_a_server_error_is_not(self):
         with self.assertRaisesRegex(readiness.ServiceDown, "(?s)keystone answers with 500.*last words"):
-            self.wait(f":{self.port}/broken")
+            self.wait(f":{self.port}/broken", timeout=60)
 
     def test_silence_ends_with_the_log(self):
         with self.assertRaisesRegex(readiness.ServiceDown, "(?s)does not answer after 0.1 s.*last words"):
