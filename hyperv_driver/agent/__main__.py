@@ -56,6 +56,8 @@ def main():
     state = {"vswitch_mappings": mappings.switches, "port_filter": filters}
     reporter = reports.Reports(server, state, CONF.AGENT.report_interval, loop.resync)
     reporter.start()
+    # From here on the end of input is a stop in good order.
+    stop.wait(0)
     LOG.info("Wiring ports of %s", CONF.host)
     loop.run(stop.wait)
     LOG.info("Asked to stop")

@@ -131,6 +131,8 @@ class NamedPipeTest(os_win_host.OsWinTest):
         self.listener.settimeout(30)
 
     def serve(self, act):
+        """Have a thread act at the pipe's other end; return it."""
+
         def run():
             end, _address = self.listener.accept()
             with end:
@@ -139,6 +141,7 @@ class NamedPipeTest(os_win_host.OsWinTest):
         server = threading.Thread(target=run, daemon=True)
         server.start()
         self.addCleanup(server.join)
+        return server
 
     def test_a_pipe_opens_as_a_file_and_ends_with_its_machine(self):
         self.serve(lambda end: end.sendall(b"booting\r\n"))
@@ -173,7 +176,7 @@ class NamedPipeTest(os_win_host.OsWinTest):
             end.sendall(b"booting")
             received.append(end.recv(100))
 
-        self.serve(machine)
+        serving = self.serve(machine)
         self.os_win(r"""
             import time
             log = r"C:\console.log"
@@ -186,6 +189,7 @@ class NamedPipeTest(os_win_host.OsWinTest):
             handler.stop()
             assert time.monotonic() - started < 5
         """)
+        serving.join()
         self.assertEqual([b""], received)
         self.assertEqual(b"booting", self.on_linux(r"C:\console.log").read_bytes())
 
@@ -198,7 +202,7 @@ class NamedPipeTest(os_win_host.OsWinTest):
             end.sendall(b"welcome")
             received.append(end.recv(100))
 
-        self.serve(machine)
+        serving = self.serve(machine)
         # It is not stopped here: os-win's two threads close each other's events, which fails on Windows too.
         self.os_win(r"""
             import queue, threading
@@ -209,6 +213,7 @@ class NamedPipeTest(os_win_host.OsWinTest):
             keys.put("root")
             assert shown.get(timeout=10) == b"welcome"
         """)
+        serving.join()
         self.assertEqual([b"root", b""], received)
 
 

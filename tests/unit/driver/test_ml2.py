@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import http
 import importlib.metadata
 import types
 
@@ -7,6 +8,9 @@ from neutron_lib.api.definitions import portbindings
 from neutron_lib.plugins.ml2 import api
 
 from hyperv_driver import ml2
+
+# neutron imports eventlet.wsgi, and eventlet leaves its green copy of http.server in that one's package.
+http.server = importlib.import_module("http.server")
 
 
 class Context:
