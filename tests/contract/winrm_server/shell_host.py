@@ -36,6 +36,7 @@ class ShellProcess:
         self._output = {"stdout": b"", "stderr": b""}
         self._open = 2
         self._news = threading.Condition()
+        self.awaited = threading.Event()
         for name in self._output:
             threading.Thread(target=self._pump, args=(name,), daemon=True).start()
 
@@ -58,6 +59,7 @@ class ShellProcess:
         self._process.stdin.close()
 
     def read(self, timeout):
+        self.awaited.set()
         with self._news:
             self._news.wait_for(lambda: any(self._output.values()) or not self._open, timeout)
             output, self._output = self._output, {"stdout": b"", "stderr": b""}

@@ -134,7 +134,7 @@ class TestEnds(ShellCase):
         self.protocol.send_message(xmltodict.unparse({"env:Envelope": envelope}))
 
     def test_signal_aborts_a_waiting_receive(self):
-        shell, command, _ = self.sleeper()
+        shell, command, process = self.sleeper()
         other, faults = self.connect(), []
 
         def receive():
@@ -145,9 +145,9 @@ class TestEnds(ShellCase):
 
         waiting = threading.Thread(target=receive)
         waiting.start()
-        time.sleep(0.3)
+        self.assertTrue(process.awaited.wait(30))
         self.protocol.cleanup_command(shell, command)
-        waiting.join(5)
+        waiting.join(30)
         self.assertEqual([995], faults)
 
     def test_delete_ends_what_runs(self):
