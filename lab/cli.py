@@ -35,6 +35,10 @@ from lab.services import accounts, zuul
 
 # The exit code of a command that waited for a vote and got -1; 1 is an error of the lab, 2 a wrong command.
 VOTED_DOWN = 3
+NO_RUN = (
+    "No run and no vote: what the change touches is no job's (documents, tests: irrelevant-files of "
+    "trusted/zuul.d/projects.yaml). If it does not merge, the maintainer has a mail of it."
+)
 
 # Where there is no terminal, paths and addresses shall not be cut to the width of one.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
@@ -161,6 +165,9 @@ def push_and_wait(
 def show(result: vote.Vote, timeline: Timeline) -> None:
     """Print what Gerrit got, the time of every phase, the links, and what one can do next."""
     console.print()
+    if not result.comment:
+        console.print(f"{NO_RUN}\nchange   {result.change.url}", soft_wrap=True)
+        return
     console.print(result.comment, markup=False, soft_wrap=True)
     console.print()
     console.print(timeline.table(result.parts))
@@ -175,7 +182,7 @@ def show(result: vote.Vote, timeline: Timeline) -> None:
         if build.log_url:
             console.print(f"log page {build.log_url}", soft_wrap=True)
     console.print("\nThe lab stays up: ./hyperv-ci lab push | recheck | status | log | down")
-    if result.value <= 0:
+    if result.is_against:
         sys.exit(VOTED_DOWN)
 
 
@@ -231,10 +238,9 @@ def push_series(home: Home, path: Path, branch: str | None):
         console.print(results[-1].comment, markup=False, soft_wrap=True)
     console.print()
     for result in results:
-        console.print(
-            f"Verified {result.label}  {result.change.name:6} {result.change.subject}", soft_wrap=True
-        )
-    sys.exit(0 if all(result.value > 0 for result in results) else VOTED_DOWN)
+        console.print(result.line, soft_wrap=True)
+    if any(result.is_against for result in results):
+        sys.exit(VOTED_DOWN)
 
 
 @lab.command("benchmark")

@@ -17,6 +17,8 @@ from lab.services import accounts, zuul
 
 # Seconds between a push and Zuul's taking it; it takes one or two.
 EVENT_TIMEOUT = 90
+# Seconds in which a comment follows a change that left its pipeline; it takes one.
+REPORT_TIMEOUT = 10
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Vote:
     """What Gerrit got.
 
     :param value: of the label Verified; 0 if there is none
-    :param comment: Zuul's words
+    :param comment: Zuul's words; empty if it had nothing to run for the change, of which it says nothing
     :param parts: the plays of the build that was followed, with their seconds
     """
 
@@ -49,6 +51,17 @@ class Vote:
         """Return the vote as Gerrit shows it: +1, -1 or 0."""
         return f"{self.value:+}" if self.value else "0"
 
+    @property
+    def line(self) -> str:
+        """Return one line for a list of votes."""
+        outcome = f"Verified {self.label}" if self.comment else "no run"
+        return f"{outcome:11}  {self.change.name:6} {self.change.subject}"
+
+    @property
+    def is_against(self) -> bool:
+        """Return whether there was a run, and it did not end in +1."""
+        return bool(self.comment) and self.value <= 0
+
 
 def comments(home: Home, change: Change) -> list[str]:
     """Return what the CI has said of a patch set, oldest first."""
@@ -56,7 +69,7 @@ def comments(home: Home, change: Change) -> list[str]:
 
 
 def wait(home: Home, timeline: Timeline, change: Change, already: int = 0) -> Vote:
-    """Wait for the CI's comment on a change.
+    """Wait for the CI's comment on a change, or until it has let the change pass without a run.
 
     :param already: the number of comments that it made before
     :raises LabError: if Zuul does not take the change, or a server of the lab ends
@@ -64,6 +77,7 @@ def wait(home: Home, timeline: Timeline, change: Change, already: int = 0) -> Vo
     follower = _Follower(timeline, home.logs / "builds")
     timeline.begin("event")
     deadline = time.monotonic() + EVENT_TIMEOUT
+    left = None
     rest = client(home)
     while len(said := _said(detail := _detail(rest, change), change)) <= already:
         items = zuul.get(f"tenant/{zuul.TENANT}/status/change/{change.name}")
@@ -74,6 +88,10 @@ def wait(home: Home, timeline: Timeline, change: Change, already: int = 0) -> Vo
             raise LabError(f"no pipeline of Zuul's has taken change {change.name}", log)
         elif follower.phase != "event":
             follower.enter("report")
+            left = left or time.monotonic()
+            if not follower.had_jobs and time.monotonic() - left > REPORT_TIMEOUT:
+                follower.end()
+                return Vote(change, 0, "")
         if not lifecycle.is_up(home):
             dead = ", ".join(daemon.name for daemon in lifecycle.daemons(home) if not daemon.process)
             raise LabError(f"the lab went down before change {change.name} got its vote: {dead} ended")
@@ -119,6 +137,7 @@ class _Follower:
         self._timeline = timeline
         self._consoles = consoles
         self.phase = "event"
+        self.had_jobs = False
         self._build: str | None = None
         self._console: Console | None = None
         self._parser = Parser()
@@ -128,6 +147,7 @@ class _Follower:
         """Take the jobs of the item as they are now."""
         if self.phase == "event":
             self.enter("nodes")
+        self.had_jobs = self.had_jobs or bool(jobs)
         running = [job for job in jobs if job["start_time"] and not job["result"]]
         if running:
             self.enter("build")

@@ -2,6 +2,7 @@
 """Waiting for a vote: the phases that Zuul's answers become, and what ends the wait."""
 
 import io
+import itertools
 import tempfile
 import unittest
 from pathlib import Path
@@ -111,6 +112,18 @@ class VoteTest(unittest.TestCase):
 
     def test_a_comment_that_comes_before_anything_is_seen(self):
         self.assertEqual(-1, self.wait([], FakeGerrit(0, value=-1)).value)
+
+    def test_a_change_that_zuul_lets_pass(self):
+        with mock.patch.object(vote.time, "monotonic", side_effect=itertools.count(step=2)):
+            result = self.wait([None, [{"jobs": []}], *[None] * 10], FakeGerrit(50))
+        self.assertEqual("", result.comment)
+        self.assertEqual("no run       3,1    A subject", result.line)
+        self.assertFalse(result.is_against)
+
+    def test_a_comment_that_is_late(self):
+        with mock.patch.object(vote.time, "monotonic", side_effect=itertools.count(step=2)):
+            result = self.wait([[{"jobs": [ENDED]}], *[None] * 30], FakeGerrit(20, value=-1))
+        self.assertTrue(result.is_against)
 
     def test_labels(self):
         labels = [vote.Vote(CHANGE, value, "").label for value in (1, -1, 0)]
