@@ -2,6 +2,7 @@
 """Daemons are found again by their pid files, and end with everything that they started."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,31 @@ class DaemonTest(unittest.TestCase):
         daemon.stop()
         self.assertIsNone(daemon.process)
         self.assertFalse(Path(f"/proc/{orphan}").exists() and "Z" not in state(orphan))
+
+    def test_an_orphan_that_ends_is_waited_for(self):
+        daemon = self.start(LEAVES_AN_ORPHAN)
+        orphan = Path("/proc", self.printed(daemon).strip())
+        os.kill(int(orphan.name), signal.SIGTERM)
+        deadline = time.monotonic() + 10
+        while orphan.exists():
+            self.assertLess(time.monotonic(), deadline, "it is a zombie")
+            time.sleep(0.02)
+        self.assertIsNotNone(daemon.process)
+
+    def test_ends_when_its_server_is_killed(self):
+        daemon = self.start("import os; print(os.getpid(), flush=True); import time; time.sleep(60)")
+        os.kill(int(self.printed(daemon)), signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while daemon.process:
+            self.assertLess(time.monotonic(), deadline, "it outlives its server")
+            time.sleep(0.02)
+
+    def test_a_signal_is_handed_on(self):
+        code = "import signal, sys, time; signal.signal(15, lambda *_: sys.exit('asked to end'))\n"
+        daemon = self.start(code + "print('ready', flush=True); time.sleep(60)")
+        self.printed(daemon)
+        daemon.stop()
+        self.assertIn("asked to end", daemon.log.read_text())
 
     def test_stop_kills_what_ignores_sigterm(self):
         daemon = self.start(IGNORES_SIGTERM, grace=0.1)
