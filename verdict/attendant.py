@@ -155,9 +155,7 @@ class Attendant:
         """Begin a probe, or put changes into their pipelines whose probe has ended."""
         runs = interrupted(self._zuul) - self._repeated
         for project, branch in sorted({(run.project, run.branch) for run in runs}):
-            waiting = sorted(
-                (run for run in runs if (run.project, run.branch) == (project, branch)), key=str
-            )
+            waiting = sorted((run for run in runs if (run.project, run.branch) == (project, branch)), key=str)
             if self._is_over(project, branch):
                 for run in waiting:
                     LOG.info("the infrastructure is well: %s runs again", run)

@@ -181,6 +181,13 @@ def _modify(model, machine, changes):
             f"virtual machine is {TITLES[machine.state]}, needs Off.",
             INVALID_STATE,
         )
+    if machine.generation == 1 and changes.get("SecureBootEnabled"):
+        # documented: secure boot is one of what generation 2 has and generation 1 has not
+        raise JobFailure(
+            f"'{machine.name}' failed to modify settings. A virtual machine of generation 1 has no "
+            "secure boot.",
+            INVALID_PARAMETER,
+        )
     if "BootSourceOrder" in changes:
         changes["BootSourceOrder"] = _boot_sources(machine, changes["BootSourceOrder"])
     machine.settings.update(**changes)

@@ -1,110 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Unmodified os-win 5.9 and PyMI's own ``wmi``, in a process of their own, against the model."""
+"""Machines and the host, through os-win."""
 
-import json
-import os
-import pathlib
-import subprocess
-import sysconfig
-import tempfile
-import textwrap
-
-from lab import windows_shims
 from lab.hyperv_model import jobs, states
-from lab.hyperv_model.server import serve
-from lab.windows_shims import pymi
-from tests.contract.hyperv_model import windows_client
-from tests.unit.hyperv_model.case import ModelCase
-
-SHIMS = pathlib.Path(windows_shims.__file__).parent
-ROOT = SHIMS.parents[1]
-HOME = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-PYMI = pathlib.Path(os.environ.get("HYPERV_CI_HOME") or HOME / "hyperv-ci") / "cache" / "pymi"
-ENABLED, DISABLED, REBOOT, PAUSED, SUSPENDED = 2, 3, 10, 32768, 32769  # os_win.constants.HYPERV_VM_STATE_*
-
-
-class OsWinError(Exception):
-    pass
-
-
-class OsWin:
-    """os-win in another process; ``os_win.vmutils.list_instances()`` calls it there."""
-
-    def __init__(self, folder):
-        python = folder / "c" / "Python311" / "python.exe"
-        python.parent.mkdir(parents=True)
-        python.write_text(f"#!{SHIMS}/launch\n")
-        python.chmod(0o755)
-        packages = [pymi.fetch(PYMI).parent, ROOT, sysconfig.get_path("purelib")]
-        environment = {
-            "WINDOWS_C": str(folder / "c"),
-            "WINDOWS_HOST_RUN": str(folder / "run"),
-            "WINDOWS_SHIMS": str(SHIMS),
-            "PYTHONPATH": os.pathsep.join(map(str, packages)),
-            "PYTHONWARNINGS": "ignore",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        self._process = subprocess.Popen(
-            [python, "-m", windows_client.__name__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            text=True,
-        )
-
-    def close(self):
-        self._process.communicate()
-
-    def ask(self, **request):
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
-        if "error" in answer:
-            raise OsWinError(f"{answer['error']}: {answer['message']}")
-        return answer["result"]
-
-    def wmi(self, code):
-        return self.ask(wmi=code)
-
-    def __getattr__(self, utils):
-        return _Utils(self, utils)
-
-
-class _Utils:
-    def __init__(self, os_win, name):
-        self._os_win, self._name = os_win, name
-
-    def __getattr__(self, method):
-        return lambda *arguments, **keywords: self._os_win.ask(
-            utils=self._name, method=method, arguments=arguments, keywords=keywords
-        )
-
-
-class OsWinCase(ModelCase):
-    """One os-win process for all tests, a host of its own for each: os-win must find it again."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls._folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(cls._folder.cleanup)
-        cls.run_folder = pathlib.Path(cls._folder.name, "run")
-        cls.run_folder.mkdir()
-        cls.os_win = OsWin(pathlib.Path(cls._folder.name))
-        cls.addClassCleanup(cls.os_win.close)
-
-    def setUp(self):
-        super().setUp()
-        self.server = serve(self.model, self.run_folder / "wmi.sock")
-        self.addCleanup(self.server.close)
-        self.vm = self.os_win.vmutils
-
-    def create(self, name="vm-1", generation=1):
-        self.vm.create_vm(
-            name, False, generation, rf"C:\Instances\{name}", ["0d6b4f3e-0000-4000-8000-000000000001"]
-        )
-        self.vm.update_vm(name, 512, None, 2, None, False, 1.0, chassis_asset_tag="OpenStack Nova")
-        return self.machine(name)
+from tests.contract.hyperv_model.os_win_case import (
+    DISABLED,
+    ENABLED,
+    PAUSED,
+    REBOOT,
+    SUSPENDED,
+    OsWinCase,
+    OsWinError,
+)
 
 
 class LifecycleCase(OsWinCase):
@@ -114,30 +20,30 @@ class LifecycleCase(OsWinCase):
                 name = f"vm-{generation}"
                 machine = self.create(name, generation)
                 disk = self.file(rf"C:\Instances\{name}\root.{extension}")
-                self.vm.create_scsi_controller(name)
+                self.vmutils.create_scsi_controller(name)
                 if generation == 1:
-                    self.vm.attach_ide_drive(name, disk, 0, 0)
+                    self.vmutils.attach_ide_drive(name, disk, 0, 0)
                 else:
-                    self.vm.attach_scsi_drive(name, disk)
-                self.vm.create_nic(name, f"port-{generation}", "fa:16:3e:00:00:01")
+                    self.vmutils.attach_scsi_drive(name, disk)
+                self.vmutils.create_nic(name, f"port-{generation}", "fa:16:3e:00:00:01")
                 self.os_win.networkutils.connect_vnic_to_vswitch("external", f"port-{generation}")
-                self.vm.set_vm_serial_port_connection(name, 1, rf"\\.\pipe\{name}")
-                self.vm.set_boot_order(name, [2, 1, 3, 0] if generation == 1 else [disk])
-                self.vm.set_vm_state(name, ENABLED)
+                self.vmutils.set_vm_serial_port_connection(name, 1, rf"\\.\pipe\{name}")
+                self.vmutils.set_boot_order(name, [2, 1, 3, 0] if generation == 1 else [disk])
+                self.vmutils.set_vm_state(name, ENABLED)
 
                 self.assertEqual(states.RUNNING, machine.state)
-                self.assertEqual([name], self.vm.list_instances())
-                self.assertEqual(generation, self.vm.get_vm_generation(name))
-                self.assertEqual("0d6b4f3e-0000-4000-8000-000000000001", self.vm.get_instance_uuid(name))
-                self.assertEqual([[disk], []], self.vm.get_vm_storage_paths(name))
-                self.assertEqual([f"port-{generation}"], self.vm.get_vm_nic_names(name))
-                self.assertEqual([rf"\\.\pipe\{name}"], self.vm.get_vm_serial_port_connections(name))
-                summary = self.vm.get_vm_summary_info(name)
+                self.assertEqual([name], self.vmutils.list_instances())
+                self.assertEqual(generation, self.vmutils.get_vm_generation(name))
+                self.assertEqual("0d6b4f3e-0000-4000-8000-000000000001", self.vmutils.get_instance_uuid(name))
+                self.assertEqual([[disk], []], self.vmutils.get_vm_storage_paths(name))
+                self.assertEqual([f"port-{generation}"], self.vmutils.get_vm_nic_names(name))
+                self.assertEqual([rf"\\.\pipe\{name}"], self.vmutils.get_vm_serial_port_connections(name))
+                summary = self.vmutils.get_vm_summary_info(name)
                 self.assertEqual(
                     (2, ENABLED, 512),
                     tuple(summary[key] for key in ("NumberOfProcessors", "EnabledState", "MemoryUsage")),
                 )
-                attachment = self.vm.get_disk_attachment_info(disk, is_physical=False)
+                attachment = self.vmutils.get_disk_attachment_info(disk, is_physical=False)
                 self.assertEqual(
                     ("IDE", "0") if generation == 1 else ("SCSI", 0),
                     (attachment["controller_type"], attachment["controller_addr"]),
@@ -145,9 +51,9 @@ class LifecycleCase(OsWinCase):
                 (adapter,) = machine.of("Msvm_SyntheticEthernetPortSettingData")
                 self.assertEqual("FA163E000001", adapter["Address"])
 
-                self.vm.set_vm_state(name, DISABLED)
-                self.vm.destroy_vm(name)
-                self.assertEqual([], self.vm.list_instances())
+                self.vmutils.set_vm_state(name, DISABLED)
+                self.vmutils.destroy_vm(name)
+                self.assertEqual([], self.vmutils.list_instances())
 
     def test_every_state_is_reached_and_told(self):
         self.create()
@@ -160,25 +66,25 @@ class LifecycleCase(OsWinCase):
             (REBOOT, ENABLED),
             (DISABLED, DISABLED),
         ):
-            self.vm.set_vm_state("vm-1", state)
-            self.assertEqual(expected, self.vm.get_vm_state("vm-1"))
+            self.vmutils.set_vm_state("vm-1", state)
+            self.assertEqual(expected, self.vmutils.get_vm_state("vm-1"))
 
     def test_the_state_it_is_in_already_is_no_error(self):
         self.create()
-        self.vm.set_vm_state("vm-1", DISABLED)
+        self.vmutils.set_vm_state("vm-1", DISABLED)
 
     def test_a_guest_is_shut_down(self):
         machine = self.create()
-        self.vm.attach_ide_drive("vm-1", self.file(r"C:\root.vhd"), 0, 0)
-        self.vm.set_vm_state("vm-1", ENABLED)
-        self.vm.soft_shutdown_vm("vm-1")
+        self.vmutils.attach_ide_drive("vm-1", self.file(r"C:\root.vhd"), 0, 0)
+        self.vmutils.set_vm_state("vm-1", ENABLED)
+        self.vmutils.soft_shutdown_vm("vm-1")
         self.assertIn(machine.state, (states.SHUTTING_DOWN, states.OFF))
 
     def test_a_guest_that_does_not_answer_is_an_error(self):
         self.create()
-        self.vm.set_vm_state("vm-1", ENABLED)
+        self.vmutils.set_vm_state("vm-1", ENABLED)
         with self.assertRaisesRegex(OsWinError, "HyperVException: Soft shutdown failed.*not ready"):
-            self.vm.soft_shutdown_vm("vm-1")
+            self.vmutils.soft_shutdown_vm("vm-1")
 
     def test_power_events_arrive(self):
         self.create()
@@ -186,7 +92,7 @@ class LifecycleCase(OsWinCase):
             "listener = vmutils.get_vm_power_state_change_listener("
             "timeframe=1, event_timeout=3000, filtered_states=[2, 3])"
         )
-        self.vm.set_vm_state("vm-1", ENABLED)
+        self.vmutils.set_vm_state("vm-1", ENABLED)
         event = self.os_win.wmi("event = listener(3000); result = [event.ElementName, event.EnabledState]")
         self.assertEqual(["vm-1", 2], event)
         self.os_win.wmi("listener.close(); del listener, event")
@@ -194,28 +100,28 @@ class LifecycleCase(OsWinCase):
     def test_a_detached_disk_is_gone(self):
         self.create()
         disk = self.file(r"C:\root.vhd")
-        self.vm.attach_ide_drive("vm-1", disk, 0, 0)
-        self.assertTrue(self.vm.is_disk_attached(disk, is_physical=False))
-        self.vm.detach_vm_disk("vm-1", disk, is_physical=False)
-        self.assertFalse(self.vm.is_disk_attached(disk, is_physical=False))
+        self.vmutils.attach_ide_drive("vm-1", disk, 0, 0)
+        self.assertTrue(self.vmutils.is_disk_attached(disk, is_physical=False))
+        self.vmutils.detach_vm_disk("vm-1", disk, is_physical=False)
+        self.assertFalse(self.vmutils.is_disk_attached(disk, is_physical=False))
         self.assertEqual([], self.machine("vm-1").of("Msvm_StorageAllocationSettingData"))
 
     def test_an_adapter_is_taken_away(self):
         self.create()
-        self.vm.create_nic("vm-1", "port-9", "fa:16:3e:00:00:09")
+        self.vmutils.create_nic("vm-1", "port-9", "fa:16:3e:00:00:09")
         network = self.os_win.networkutils
         network.connect_vnic_to_vswitch("external", "port-9")
         network.set_vswitch_port_vlan_id(100, "port-9")
         self.assertEqual("FA163E000009", network.get_vnic_mac_address("port-9"))
         network.remove_switch_port("port-9")
-        self.vm.destroy_nic("vm-1", "port-9")
-        self.assertEqual([], self.vm.get_vm_nic_names("vm-1"))
+        self.vmutils.destroy_nic("vm-1", "port-9")
+        self.assertEqual([], self.vmutils.get_vm_nic_names("vm-1"))
 
     def test_the_console_reaches_a_log(self):
         self.create()
-        self.vm.attach_ide_drive("vm-1", self.file(r"C:\root.vhd"), 0, 0)
-        self.vm.set_vm_serial_port_connection("vm-1", 1, r"\\.\pipe\vm-1")
-        self.vm.set_vm_state("vm-1", ENABLED)
+        self.vmutils.attach_ide_drive("vm-1", self.file(r"C:\root.vhd"), 0, 0)
+        self.vmutils.set_vm_serial_port_connection("vm-1", 1, r"\\.\pipe\vm-1")
+        self.vmutils.set_vm_state("vm-1", ENABLED)
         code = r"""
             import time
             handler = utilsfactory.get_named_pipe_handler(r"\\.\pipe\vm-1", log_file=r"C:\console.log")
@@ -229,20 +135,20 @@ class LifecycleCase(OsWinCase):
                     result = log.read()
             handler.stop()
         """
-        self.assertIn("boot step 40 of 40", self.os_win.wmi(textwrap.dedent(code)))
+        self.assertIn("boot step 40 of 40", self.os_win.wmi(code))
 
     def test_pending_jobs_are_stopped(self):
         machine = self.create()
         self.model.faults.append(jobs.Fault("Msvm_ComputerSystem.RequestStateChange", seconds=30))
         self.wmi.invoke(machine.system.path, "RequestStateChange", {"RequestedState": 2})
-        self.vm.stop_vm_jobs("vm-1", 2)
+        self.vmutils.stop_vm_jobs("vm-1", 2)
 
 
 class FailureCase(OsWinCase):
     def test_a_missing_disk_fails_and_the_drive_goes_again(self):
         machine = self.create()
         with self.assertRaisesRegex(OsWinError, "WMIJobFailed.*cannot find the file specified"):
-            self.vm.attach_ide_drive("vm-1", r"C:\none.vhd", 0, 0)
+            self.vmutils.attach_ide_drive("vm-1", r"C:\none.vhd", 0, 0)
         self.assertEqual(
             [], machine.of("Msvm_ResourceAllocationSettingData", "Microsoft:Hyper-V:Synthetic Disk Drive")
         )
@@ -250,7 +156,7 @@ class FailureCase(OsWinCase):
     def test_a_job_that_fails_once_is_tried_again(self):
         machine = self.create()
         self.model.faults.append(jobs.Fault("Msvm_ComputerSystem.RequestStateChange", message="Not now."))
-        self.vm.set_vm_state("vm-1", ENABLED)
+        self.vmutils.set_vm_state("vm-1", ENABLED)
         self.assertEqual(states.RUNNING, machine.state)
 
     def test_a_job_that_always_fails_is_an_error_with_its_reason(self):
@@ -259,11 +165,11 @@ class FailureCase(OsWinCase):
             jobs.Fault("Msvm_ComputerSystem.RequestStateChange", message="Never again.", times=100)
         )
         with self.assertRaisesRegex(OsWinError, "WMIJobFailed.*Never again"):
-            self.vm.set_vm_state("vm-1", ENABLED)
+            self.vmutils.set_vm_state("vm-1", ENABLED)
 
     def test_what_is_not_there_is_not_found(self):
         with self.assertRaisesRegex(OsWinError, "HyperVVMNotFoundException"):
-            self.vm.get_vm_id("none")
+            self.vmutils.get_vm_id("none")
         with self.assertRaisesRegex(OsWinError, "HyperVvSwitchNotFound"):
             self.os_win.networkutils.get_vswitch_id("none")
         with self.assertRaisesRegex(OsWinError, "HyperVvNicNotFound"):
@@ -290,7 +196,7 @@ class FailureCase(OsWinCase):
             except wmi.x_wmi as error:
                 result = error.com_error.hresult
         """
-        self.assertEqual(-2147217394, self.os_win.wmi(textwrap.dedent(code)))
+        self.assertEqual(-2147217394, self.os_win.wmi(code))
 
 
 class HostCase(OsWinCase):

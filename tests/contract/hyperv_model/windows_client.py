@@ -9,6 +9,7 @@ import importlib
 import json
 import sys
 import time
+import types
 
 from hyperv_driver.without_eventlet import without_eventlet
 
@@ -17,7 +18,7 @@ def plain(value):
     """The value as JSON can carry it; a WMI object becomes its properties."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set):
+    if isinstance(value, list | tuple | set | types.GeneratorType):
         return [plain(item) for item in value]
     if hasattr(value, "get_wrapped_object"):
         instance = value.get_wrapped_object()

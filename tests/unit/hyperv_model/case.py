@@ -73,6 +73,12 @@ class ModelCase(unittest.TestCase):
             time.sleep(0.005)
         return outputs, job
 
+    def wait_for(self, condition):
+        deadline = time.monotonic() + 20
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, "it does not happen")
+            time.sleep(0.005)
+
     def succeed(self, target, method, **arguments):
         outputs, job = self.call(target, method, **arguments)
         if job:

@@ -165,10 +165,10 @@ class ShutdownCase(ModelCase):
         machine = self.define()
         self.attach(machine, self.file(r"C:\root.vhd"))
         self.request(machine, states.ENABLE)
-        self.succeed(self.component(), "InitiateShutdown", Force=False, Reason="test")
-        self.assertEqual(states.SHUTTING_DOWN, machine.state)
-        time.sleep(0.1)
-        self.assertEqual(states.OFF, machine.state)
+        with self.model.lock:  # the guest waits
+            self.succeed(self.component(), "InitiateShutdown", Force=False, Reason="test")
+            self.assertEqual(states.SHUTTING_DOWN, machine.state)
+        self.wait_for(lambda: machine.state == states.OFF)
         self.assertIsNone(self.component())
 
     def test_without_an_operating_system_the_call_fails(self):

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Functions of os-win that no contract test calls: (class, functions, the reason).
+
+``tests.unit.hyperv_model.test_os_win_coverage`` holds both lists against os-win's own functions.
+"""
+
+# For good; no more than a tenth of all.
+REFUSED = []
+
+# Until their tests are there.
+PENDING = [
+    (
+        "ACLUtils",
+        "get_named_security_info set_entries_in_acl set_named_security_info",
+        "Its tests are being written.",
+    ),
+    (
+        "ClusApiUtils",
+        "get_property_list_entry get_property_list open_cluster open_cluster_enum open_cluster_group "
+        "open_cluster_node open_cluster_resource close_cluster close_cluster_group close_cluster_node "
+        "close_cluster_resource close_cluster_enum online_cluster_group destroy_cluster_group "
+        "offline_cluster_group cancel_cluster_group_operation move_cluster_group get_cluster_group_state "
+        "create_cluster_notify_port_v2 close_cluster_notify_port get_cluster_notify_v2 get_prop_list_entry_p "
+        "cluster_group_control get_prop_list_entry_value get_cluster_group_status_info "
+        "get_cluster_group_type cluster_get_enum_count cluster_enum",
+        "Its tests are being written.",
+    ),
+    (
+        "ClusterUtils",
+        "check_cluster_state get_node_name get_cluster_node_names get_vm_host list_instances "
+        "list_instance_uuids add_vm_to_cluster bring_online take_offline delete cluster_enum vm_exists "
+        "live_migrate_vm cancel_cluster_group_migration get_cluster_node_name get_cluster_group_type "
+        "get_cluster_group_state_info get_vm_owner_change_listener get_vm_owner_change_listener_v2",
+        "Its tests are being written.",
+    ),
+    (
+        "LiveMigrationUtils",
+        "check_live_migration_config live_migrate_vm create_planned_vm",
+        "Its tests are being written.",
+    ),
+    (
+        "MigrationUtils",
+        "export_vm import_vm_definition realize_vm planned_vm_exists destroy_existing_planned_vm",
+        "Its tests are being written.",
+    ),
+    (
+        "RDPConsoleUtils",
+        "get_rdp_console_port",
+        "Its tests are being written.",
+    ),
+    (
+        "VMUtils",
+        "attach_volume_to_controller get_vm_physical_disk_mapping set_disk_host_res "
+        "get_mounted_disk_by_drive_number get_controller_volume_paths",
+        "Physical disks come with the driver's volumes.",
+    ),
+    (
+        "VMUtils",
+        "vm_gen_supports_remotefx enable_remotefx_video_adapter disable_remotefx_video_adapter is_secure_vm "
+        "add_pci_device remove_pci_device remove_all_pci_devices populate_fsk add_vtpm provision_vm",
+        "Its tests are being written.",
+    ),
+    (
+        "DNSUtils",
+        "zone_list zone_exists get_zone_properties zone_create zone_delete zone_modify zone_update "
+        "get_zone_serial",
+        "Its tests are being written.",
+    ),
+    (
+        "HostUtils",
+        "is_cpu_feature_present get_volume_info check_min_windows_version get_local_ips "
+        "get_host_tick_count64 host_power_action get_supported_vm_types get_default_vm_generation "
+        "check_server_feature get_nic_sriov_vfs get_remotefx_gpu_info verify_host_remotefx_capability "
+        "is_host_guarded supports_nested_virtualization",
+        "Its tests are being written.",
+    ),
+    (
+        "IOUtils",
+        "create_pipe wait_named_pipe open close_handle cancel_io set_event get_completion_routine "
+        "get_new_overlapped_structure read read_file write write_file get_buffer get_buffer_data "
+        "write_buffer_data",
+        "Its tests are being written.",
+    ),
+    (
+        "JobUtils",
+        "check_ret_val stop_jobs add_virt_resource modify_virt_resource remove_virt_resource "
+        "remove_multiple_virt_resources add_virt_feature add_multiple_virt_features modify_virt_feature "
+        "remove_virt_feature remove_multiple_virt_features",
+        "Its tests are being written.",
+    ),
+    (
+        "MetricsUtils",
+        "enable_vm_metrics_collection enable_disk_metrics_collection enable_port_metrics_collection "
+        "get_cpu_metrics get_memory_metrics get_vnic_metrics get_disk_metrics get_disk_latency_metrics "
+        "get_disk_iops_count",
+        "Its tests are being written.",
+    ),
+    (
+        "NetworkUtils",
+        "init_caches update_cache clear_port_sg_acls_cache get_vswitch_extensions vswitch_port_needed "
+        "get_switch_ports get_port_by_id vnic_port_exists get_vnic_ids get_vnic_event_listener "
+        "set_vswitch_port_profile_id set_vswitch_port_vsid set_vswitch_port_mac_spoofing "
+        "set_vswitch_port_sriov set_vswitch_port_offload add_metrics_collection_acls "
+        "is_metrics_collection_allowed create_security_rules remove_security_rules remove_all_security_rules "
+        "set_port_qos_rule remove_port_qos_rule",
+        "Its tests are being written.",
+    ),
+    (
+        "NvgreUtils",
+        "create_provider_address create_provider_route clear_customer_routes create_customer_route "
+        "create_lookup_record get_network_iface_ip",
+        "Its tests are being written.",
+    ),
+    (
+        "PathUtils",
+        "makedirs remove copy_dir copy copy_folder_files move_folder_files rmtree create_temporary_file "
+        "temporary_file copy_acls get_file_id",
+        "Its tests are being written.",
+    ),
+    (
+        "ProcessUtils",
+        "create_job_object set_information_job_object assign_process_to_job_object open_process "
+        "kill_process_on_job_close wait_for_multiple_processes create_mutex release_mutex",
+        "Its tests are being written.",
+    ),
+    (
+        "DiskUtils",
+        "get_attached_virtual_disk_files is_virtual_disk_file_attached get_disk_numbers_by_unique_id "
+        "get_disk_uid_and_uid_type is_mpio_disk refresh_disk get_device_name_by_device_number "
+        "get_device_number_from_device_name rescan_disks get_disk_size get_new_disk_policy "
+        "set_new_disk_policy set_disk_online set_disk_offline set_disk_readonly_status",
+        "Disks of the host come with the driver's volumes.",
+    ),
+    (
+        "FCUtils",
+        "get_fc_hba_count get_fc_hba_ports get_fc_target_mappings refresh_hba_configuration "
+        "get_scsi_device_identifiers",
+        "Fibre Channel comes with the driver's volumes.",
+    ),
+    (
+        "ISCSIInitiatorUtils",
+        "get_targets get_iscsi_initiator get_iscsi_initiators get_device_number_for_target "
+        "get_device_number_and_path get_target_luns get_target_lun_count login_storage_target "
+        "ensure_lun_available logout_storage_target",
+        "iSCSI comes with the driver's volumes.",
+    ),
+    (
+        "SMBUtils",
+        "check_smb_mapping mount_smb_share unmount_smb_share get_smb_share_path is_local_share",
+        "SMB comes with the driver's volumes.",
+    ),
+    (
+        "ISCSITargetUtils",
+        "get_supported_disk_format get_supported_vhd_type get_portal_locations create_iscsi_target "
+        "delete_iscsi_target iscsi_target_exists get_target_information set_chap_credentials "
+        "associate_initiator_with_iscsi_target deassociate_initiator create_wt_disk import_wt_disk "
+        "change_wt_disk_status remove_wt_disk extend_wt_disk add_disk_to_target create_snapshot "
+        "export_snapshot delete_snapshot",
+        "iSCSI comes with the driver's volumes.",
+    ),
+    (
+        "VHDUtils",
+        "close create_vhd convert_vhd get_vhd_type merge_vhd reconnect_parent_vhd set_vhd_guid "
+        "get_internal_vhd_size_by_file_size get_best_supported_vhd_format flatten_vhd attach_virtual_disk "
+        "detach_virtual_disk get_virtual_disk_physical_path is_virtual_disk_file_attached",
+        "Its tests are being written.",
+    ),
+    (
+        "Win32Utils",
+        "run_and_check_output get_error_message get_last_error local_free close_handle "
+        "wait_for_multiple_objects wait_for_single_object",
+        "Its tests are being written.",
+    ),
+]
