@@ -11,7 +11,7 @@ import copy
 from zuul.driver.gerrit import GerritDriver
 from zuul.driver.gerrit.gerritreporter import GerritReporter
 
-from verdict.judgement import Build, Fault, faults
+from verdict.judgement import INTERRUPTED, Build, Fault, faults
 
 SMTP = "smtp"
 OWN_PROJECT = "hyperv-ci"
@@ -47,17 +47,38 @@ class Reporter(GerritReporter):
     def _formatItemReportFailure(self, item, change, with_jobs, short):
         text = super()._formatItemReportFailure(item, change, with_jobs, short)
         if found := self.faults(item):
-            text += words(found)
+            text += words(found, self._was_interrupted_before(item))
         return text
 
+    def _was_interrupted_before(self, item) -> bool:
+        """Return whether a run of the same patch set ended so: the attendant repeats the first one alone."""
+        change, manager = item.changes[0], item.manager
+        ended = self.connection.sched.sql.connection.getBuilds(
+            tenant=manager.tenant.name,
+            pipeline=manager.pipeline.name,
+            project=change.project.name,
+            change=change.number,
+            patchset=change.patchset,
+            result=list(INTERRUPTED),
+        )
+        return any(build.buildset.uuid != item.current_build_set.uuid for build in ended)
 
-def words(found: list[Fault]) -> str:
-    """Return what a comment says of faults."""
+
+def words(found: list[Fault], again: bool = False) -> str:
+    """Return what a comment says of faults.
+
+    :param again: whether it is not the first run of the patch set that ended so
+    """
     what = "".join(f"  {fault}\n" for fault in found)
+    repetition = (
+        "This has happened to the patch set before: it is not repeated again without your doing."
+        if again
+        else "The run is repeated without your doing once the fault is over."
+    )
     return (
         "\nInfrastructure: it was this CI that failed, and not the change, so there is no vote.\n"
         f"{what}"
-        "The maintainers were told. The run is repeated without your doing once the fault is over.\n"
+        f"The maintainers were told. {repetition}\n"
     )
 
 

@@ -38,6 +38,8 @@ class ReporterTest(unittest.TestCase):
         self.connection = mock.Mock(canonical_hostname="gerrit")
         self.connection.sched.connections.connections = {"smtp": self.mail}
         self.connection.sched.config = None
+        self.builds = self.connection.sched.sql.connection.getBuilds
+        self.builds.return_value = []
         for name in ("GerritSource", "Change"):
             self.enterContext(mock.patch(f"zuul.driver.gerrit.gerritreporter.{name}", mock.Mock))
         self.enterContext(mock.patch.object(Reporter, "getFileComments", return_value={}))
@@ -77,6 +79,20 @@ class ReporterTest(unittest.TestCase):
         )
         self.assertTrue(message.startswith(expected), message)
         self.assertTrue(message.endswith("\nRun by us."), message)
+
+    def test_a_second_fault_of_the_infrastructure(self):
+        one = item("RETRY_LIMIT", error_detail="Host unreachable")
+        one.current_build_set.uuid = "now"
+        self.builds.return_value = [mock.Mock(buildset=mock.Mock(uuid="now"))]
+        self.assertIn("is repeated without your doing", self.report(one)[0])
+        self.connection.review.reset_mock()
+        self.builds.return_value.append(mock.Mock(buildset=mock.Mock(uuid="before")))
+        self.assertIn("it is not repeated again", self.report(one)[0])
+        asked = self.builds.call_args.kwargs
+        query = {key: asked[key] for key in ("change", "patchset", "pipeline", "project")}
+        self.assertEqual(
+            {"change": 7, "patchset": 2, "pipeline": "check", "project": "openstack/nova"}, query
+        )
 
     def test_the_maintainer_gets_a_mail_of_it(self):
         self.report(item("NODE_FAILURE"))
