@@ -15,6 +15,7 @@ from rich.console import Console
 from lab import (
     benchmark,
     changes,
+    hold,
     host_benchmark,
     inner_loop,
     lifecycle,
@@ -369,6 +370,34 @@ def fault(home: Home, rules: tuple[str, ...]):
     need_up(home)
     for made in node_faults.Faults(home.nodes, parsed).go_on():
         console.print(made, soft_wrap=True)
+
+
+@lab.command("hold")
+@click.argument("number", type=int)
+@click.option("--job", default="hyperv-tempest", show_default=True)
+@click.pass_obj
+def hold_(home: Home, number: int, job: str):
+    """Keep the nodes of change NUMBER's next build, if it fails: `lab held` tells how to log in."""
+    need_up(home)
+    hold.request(home, changes.find(home, number), job)
+    console.print(f"If the next build of {job} for change {number} fails, its nodes stay: see `lab held`.")
+
+
+@lab.command()
+@click.option("--release", is_flag=True, help="Have them deleted, and forget every request for a hold.")
+@click.pass_obj
+def held(home: Home, release: bool):
+    """List the nodes that `lab hold` kept, with the command that logs in to each."""
+    need_up(home)
+    nodes = hold.held()
+    if release:
+        console.print(f"Released {len(nodes)} nodes, {hold.release(home)} requests.")
+        return
+    inventory = hold.inventory(home, nodes)
+    for node in nodes:
+        console.print(f"{node.label} {node.address}, {node.reason}:", soft_wrap=True)
+        console.print(f"  {hold.login(home, node)}", markup=False, soft_wrap=True)
+    console.print(f"inventory: {inventory}" if nodes else "No node is held.", soft_wrap=True)
 
 
 @lab.command()

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import jinja2
 import yaml
 
 from lab import nodes
@@ -66,7 +65,7 @@ class Pair:
         """
         self.logs.mkdir(parents=True, mode=0o700)
         nodepool.make_node_keys(self.root / "keys")
-        labels = {label["name"]: label for label in self._labels()}
+        labels = nodepool.labels(self._home, self.root / "keys")
         made = {name: self._create_node(labels[name]) for name in NODE_NAMES}
         for name, node in made.items():
             self._await(labels[name], node)
@@ -137,17 +136,6 @@ class Pair:
         commit = git(source, "commit-tree", tree, "-m", f"Working tree of {CHECKOUT}", environment=IDENTITY)
         git(source, "update-ref", "--no-deref", "HEAD", commit.strip())
 
-    def _labels(self) -> list[dict]:
-        """Return the lab's labels, as Nodepool has them, with this pair's keys."""
-        templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(CHECKOUT / "nodepool"), undefined=jinja2.StrictUndefined
-        )
-        text = templates.get_template("providers/lab.yaml.j2").render(
-            nodepool.lab_settings(self._home, self.root / "keys")
-        )
-        (provider,) = yaml.safe_load(text)
-        return provider["pools"][0]["labels"]
-
     def _create_node(self, label: dict) -> nodes.Node:
         def command(folder: Path, address: str) -> list[str]:
             words = nodes.command_line(
@@ -173,21 +161,7 @@ class Pair:
     def _host(self, label: dict, node: nodes.Node) -> dict:
         """Return a node's variables: how Ansible reaches it, and what Zuul would have said of the build."""
         keys = self.root / "keys"
-        host = {"ansible_host": node.address, "ansible_port": node.port, "ansible_user": label["username"]}
-        if label["connection-type"] == "winrm":
-            host |= {
-                "ansible_connection": "winrm",
-                "ansible_shell_type": label["shell-type"],
-                "ansible_winrm_transport": "certificate",
-                "ansible_winrm_server_cert_validation": "ignore",
-            }
-        else:
-            host |= {
-                "ansible_python_interpreter": label["python-path"],
-                "ansible_ssh_private_key_file": str(keys / "node"),
-                "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
-            }
-        return host | {
+        return nodepool.connection(label, node.address, keys) | {
             "nova_source": str(self.source("openstack/nova")),
             "hyperv_ci_source": str(self.source("hyperv-ci")),
             "run_work": str(self.root / "work"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jinja2
 import requests
+import yaml
 
 from lab.commands import installer_environment
 from lab.home import CHECKOUT, Home
@@ -47,6 +48,47 @@ def lab_settings(home: Home, keys: Path) -> dict[str, object]:
         "nodepool_lab_images": home.images,
         "nodepool_lab_windows_tls": keys / "windows",
         "nodepool_lab_authorized_key": keys / "node.pub",
+    }
+
+
+def labels(home: Home, keys: Path) -> dict[str, dict]:
+    """Return the lab's labels by name, as its provider has them.
+
+    :param keys: folder of what opens the nodes, from make_node_keys
+    """
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(CHECKOUT / "nodepool"), undefined=jinja2.StrictUndefined
+    )
+    (provider,) = yaml.safe_load(
+        templates.get_template("providers/lab.yaml.j2").render(lab_settings(home, keys))
+    )
+    return {label["name"]: label for label in provider["pools"][0]["labels"]}
+
+
+def connection(label: dict, address: str, keys: Path) -> dict[str, str | int]:
+    """Return how Ansible reaches a node, as variables of a host.
+
+    :param label: one of `labels`
+    :param keys: folder of what opens the node, from make_node_keys
+    """
+    host = {
+        "ansible_host": address,
+        "ansible_port": label["connection-port"],
+        "ansible_user": label["username"],
+    }
+    if label["connection-type"] == "winrm":
+        return host | {
+            "ansible_connection": "winrm",
+            "ansible_shell_type": label["shell-type"],
+            "ansible_winrm_transport": "certificate",
+            "ansible_winrm_cert_pem": str(keys / "winrm/winrm.pem"),
+            "ansible_winrm_cert_key_pem": str(keys / "winrm/winrm.key"),
+            "ansible_winrm_server_cert_validation": "ignore",
+        }
+    return host | {
+        "ansible_python_interpreter": label["python-path"],
+        "ansible_ssh_private_key_file": str(keys / "node"),
+        "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
     }
 
 
