@@ -55,7 +55,7 @@ def hyperv_ci():
 def test(arguments: tuple[str, ...]):
     """Run the tests: tox, with ARGUMENTS handed on to it."""
     with Timeline(console) as timeline:
-        install_packages(Home.from_environment(), timeline)
+        install_packages(Home.from_environment(), timeline, "test")
     tox = str(Path(sys.executable).with_name("tox"))
     os.chdir(CHECKOUT)
     os.execv(tox, [tox, *arguments])

@@ -62,15 +62,21 @@ def install(home: Home, timeline: Timeline) -> None:
         _make(home, timeline, phase, target, recipe, make)
 
 
-def install_packages(home: Home, timeline: Timeline) -> None:
+def install_packages(home: Home, timeline: Timeline, profile: str = "") -> None:
     """Install what is missing of bindep.txt's packages.
 
+    :param profile: a bindep profile whose packages are wanted as well
     :raises LabError: if that fails: says which, and apt-get's log
     """
     home.install_logs.mkdir(parents=True, exist_ok=True)
-    if packages := _missing_packages():
+    if packages := _missing_packages(profile):
         with timeline.phase("packages"), timeline.still():
             _install_packages(home, packages)
+        if still := _missing_packages(profile):
+            raise LabError(
+                f"Debian packages {' '.join(still)} are still missing after apt-get",
+                home.install_logs / "packages.log",
+            )
 
 
 def _parts(home: Home) -> Iterator[tuple[str, Path, object, Callable]]:
@@ -149,10 +155,11 @@ def _fetch_jars(home: Home, target: Path, jars, log: Path) -> None:
         raise LabError(f"{target} holds {found} jars: expected {len(jars)}", log)
 
 
-def _missing_packages() -> list[str]:
+def _missing_packages(profile: str) -> list[str]:
     """Return the packages of bindep.txt that are not installed."""
+    program = [Path(sys.executable).with_name("bindep"), "--brief", "--file", CHECKOUT / "bindep.txt"]
     bindep = subprocess.run(
-        [Path(sys.executable).with_name("bindep"), "--brief", "--file", CHECKOUT / "bindep.txt"],
+        [*program, *filter(None, [profile])],
         capture_output=True,
         text=True,
         check=False,
@@ -181,9 +188,6 @@ def _install_packages(home: Home, packages: list[str]) -> None:
             raise
     if script.returncode:
         raise LabError(f"Debian packages {' '.join(packages)} could not be installed: {last_words(log)}", log)
-    still = _missing_packages()
-    if still:
-        raise LabError(f"Debian packages {' '.join(still)} are still missing after apt-get", log)
 
 
 def _check_disk(root: Path) -> None:

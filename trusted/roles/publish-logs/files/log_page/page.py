@@ -9,6 +9,8 @@ import jinja2
 from . import cause, host, nightly, publish
 from .folder import Folder
 
+# Characters of a line that stands for what failed: what it says first and last, on the first screen.
+LONGEST_LINE = 400
 # The name that reviewers of OpenStack know.
 TESTS = "testr_results.html"
 
@@ -24,6 +26,7 @@ def environment():
         undefined=jinja2.StrictUndefined,
     )
     result.filters["plain"] = lambda text: "\n".join(publish.plain(line) for line in str(text).split("\n"))
+    result.filters["brief"] = brief
     result.filters["size"] = size
     result.filters["duration"] = duration
     return result
@@ -82,6 +85,15 @@ def waterfall(phases):
         }
         for phase in timed
     ]
+
+
+def brief(text):
+    """Return a text whose long lines lack their middle."""
+    most = LONGEST_LINE // 2
+    lines = (
+        line if len(line) <= 2 * most else f"{line[:most]} … {line[-most:]}" for line in text.split("\n")
+    )
+    return "\n".join(lines)
 
 
 def size(count):
