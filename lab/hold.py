@@ -11,8 +11,6 @@ import requests
 import yaml
 
 from lab.changes import Change
-from lab.commands import run
-from lab.errors import LabError
 from lab.home import Home
 from lab.pair import NODE_NAMES
 from lab.services import accounts, nodepool, zuul
@@ -50,7 +48,7 @@ def request(home: Home, change: Change, job: str) -> None:
         "reason": f"{job} of change {change.number}",
         "node_hold_expiration": LONGEST,
     }
-    _ask(home, "post", f"project/{accounts.quote(change.project)}/autohold", json=body)
+    zuul.administer(home, "post", f"project/{accounts.quote(change.project)}/autohold", json=body)
 
 
 def held() -> list[Node]:
@@ -90,22 +88,7 @@ def login(home: Home, node: Node) -> str:
 
 def release(home: Home) -> int:
     """Have Nodepool delete every held node, drop every request for a hold, and return how many there were."""
-    requested = _ask(home, "get", "autohold").json()
+    requested = zuul.administer(home, "get", "autohold").json()
     for one in requested:
-        _ask(home, "delete", f"autohold/{one['id']}")
+        zuul.administer(home, "delete", f"autohold/{one['id']}")
     return len(requested)
-
-
-def _ask(home: Home, method: str, path: str, **body) -> requests.Response:
-    command = [home.venv("zuul", "zuul-admin"), "-c", home.zuul / "zuul.conf", "create-auth-token"]
-    bearer = run([*command, "--auth-config", "zuul_operator", "--tenant", zuul.TENANT, "--user", "lab"])
-    answer = requests.request(
-        method,
-        f"{zuul.URL}/api/tenant/{zuul.TENANT}/{path}",
-        headers={"Authorization": bearer.strip()},
-        timeout=30,
-        **body,
-    )
-    if not answer.ok:
-        raise LabError(f"Zuul answered {answer.status_code} to {method} {path}: {answer.text.strip()}")
-    return answer

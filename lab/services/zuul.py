@@ -10,6 +10,7 @@ import yaml
 
 from lab import config_project
 from lab.commands import run
+from lab.errors import LabError
 from lab.home import CHECKOUT, Home
 from lab.services import accounts, database, gerrit, mail, zookeeper
 from lab.services.daemon import Daemon
@@ -210,3 +211,19 @@ def get(path: str):
         return None
     # While the scheduler loads the tenant, Zuul's web answers with 404 and 500.
     return answer.json() if answer.ok else None
+
+
+def administer(home: Home, method: str, path: str, **body) -> requests.Response:
+    """Ask Zuul's REST API for what only an administrator of the tenant may do.
+
+    :param path: below the tenant
+    :param body: arguments of requests.request, such as json
+    :raises LabError: if Zuul refuses: says what it answered
+    """
+    program = [home.venv("zuul", "zuul-admin"), "-c", home.zuul / "zuul.conf", "create-auth-token"]
+    bearer = run([*program, "--auth-config", "zuul_operator", "--tenant", TENANT, "--user", "lab"])
+    url, headers = f"{URL}/api/tenant/{TENANT}/{path}", {"Authorization": bearer.strip()}
+    answer = requests.request(method, url, headers=headers, timeout=30, **body)
+    if not answer.ok:
+        raise LabError(f"Zuul answered {answer.status_code} to {method} {path}: {answer.text.strip()}")
+    return answer

@@ -4,7 +4,6 @@
 import time
 
 from lab import changes, config_project, projects
-from lab.commands import git
 from lab.services import accounts
 from tests.lab_long.review import ReviewTest
 
@@ -13,13 +12,6 @@ SETTLED = 20
 
 
 class PipelinesTest(ReviewTest):
-    def show(self, project, path):
-        """Return a file of a project's master."""
-        return git(self.home.gerrit_site / f"git/{project}.git", "show", f"master:{path}")
-
-    def mails(self):
-        return sorted(self.home.mails.glob("*.eml"))
-
     def test_documents_and_tests_get_no_run(self):
         for files in (
             {"doc/source/index.rst": "x\n", "releasenotes/notes/x.yaml": "x\n"},

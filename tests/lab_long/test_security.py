@@ -129,14 +129,3 @@ class SecurityTest(ReviewTest):
             "zuul": zuul.URL,
             "nodes": [[node.address, node.port] for node in nodes],
         }
-
-    def remarks(self, change):
-        found = self.rest.get(f"changes/{change.number}/robotcomments")
-        return [one["message"] for ones in found.values() for one in ones]
-
-    def builds(self, change):
-        return zuul.get(f"tenant/{zuul.TENANT}/builds?change={change.number}")
-
-    def vote(self, change):
-        votes = self.rest.get(f"changes/{change.number}/detail")["labels"]["Verified"].get("all", [])
-        return next((one["value"] for one in votes if one.get("username") == accounts.CI.name), 0)
