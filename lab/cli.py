@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import requests
 from rich.console import Console
+from rich.text import Text
 
 from lab import (
     benchmark,
@@ -41,8 +42,9 @@ NO_RUN = (
     "trusted/zuul.d/projects.yaml). If it does not merge, the maintainer has a mail of it."
 )
 
-# Where there is no terminal, paths and addresses shall not be cut to the width of one.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+# Where there is no terminal, paths and addresses shall not be cut to the width of one. Brackets in subjects
+# of changes and in names of tests are no markup.
+console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -143,8 +145,9 @@ def warn_of_uncommitted() -> None:
     if files := projects.uncommitted():
         more = ", …" if files[3:] else ""
         console.print(
-            f"[yellow]The lab tests HEAD: {len(files)} uncommitted files are not in it "
-            f"({', '.join(files[:3])}{more}).[/yellow]",
+            f"The lab tests HEAD: {len(files)} uncommitted files are not in it "
+            f"({', '.join(files[:3])}{more}).",
+            style="yellow",
             soft_wrap=True,
         )
 
@@ -169,14 +172,14 @@ def show(result: vote.Vote, timeline: Timeline) -> None:
     if not result.comment:
         console.print(f"{NO_RUN}\nchange   {result.change.url}", soft_wrap=True)
         return
-    console.print(result.comment, markup=False, soft_wrap=True)
+    console.print(result.comment, soft_wrap=True)
     console.print()
     console.print(timeline.table(result.parts))
     if result.parts:
         name, seconds = max(result.parts, key=lambda part: part[1])
         console.print(f"The largest part of the build: {name}, {seconds:.1f} s.")
     colour = "green" if result.value > 0 else "red"
-    console.print(f"\nVote: [bold {colour}]Verified {result.label}[/bold {colour}]")
+    console.print(Text.assemble("\nVote: ", (f"Verified {result.label}", f"bold {colour}")))
     console.print(f"change   {result.change.url}", soft_wrap=True)
     for build in result.builds:
         console.print(f"build    {build.url}", soft_wrap=True)
@@ -236,7 +239,7 @@ def push_series(home: Home, path: Path, branch: str | None):
         with Timeline(console) as timeline:
             below = results[-1].change if results else None
             results.append(push_and_wait(home, timeline, accounts.NOVA, patch, below))
-        console.print(results[-1].comment, markup=False, soft_wrap=True)
+        console.print(results[-1].comment, soft_wrap=True)
     console.print()
     for result in results:
         console.print(result.line, soft_wrap=True)
@@ -276,9 +279,9 @@ def recheck(home: Home, number: int | None):
     need_up(home)
     with Timeline(console) as timeline:
         change = changes.find(home, number or changes.newest(home))
-        already = len(vote.comments(home, change))
+        already, taken = len(vote.comments(home, change)), vote.taken(home, change)
         changes.comment(home, change, "recheck")
-        result = vote.wait(home, timeline, change, already)
+        result = vote.wait(home, timeline, change, already, taken)
     show(result, timeline)
 
 
@@ -396,7 +399,7 @@ def held(home: Home, release: bool):
     inventory = hold.inventory(home, nodes)
     for node in nodes:
         console.print(f"{node.label} {node.address}, {node.reason}:", soft_wrap=True)
-        console.print(f"  {hold.login(home, node)}", markup=False, soft_wrap=True)
+        console.print(f"  {hold.login(home, node)}", soft_wrap=True)
     console.print(f"inventory: {inventory}" if nodes else "No node is held.", soft_wrap=True)
 
 

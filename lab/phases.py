@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from lab.errors import LabError
 
@@ -64,7 +65,7 @@ class Timeline:
     def __post_init__(self):
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
             console=self.console,
             transient=True,
@@ -121,7 +122,7 @@ class Timeline:
         self.taken[name] = end - start
         since, _ = self._spans.get(phase.stage, (start, end))
         self._spans[phase.stage] = min(since, start), end
-        line = f"[green]✓[/green] {phase.stage:8}{phase.says:62}{end - start:7.1f} s"
+        line = Text.assemble(("✓", "green"), f" {phase.stage:8}{phase.says:62}{end - start:7.1f} s")
         self.console.print(line, highlight=False, soft_wrap=True)
 
     @contextmanager

@@ -212,7 +212,7 @@ def run(home: Home, console: Console, build: Build, *, dry_run: bool, failing_on
         place = fetch(home, pair, project)
         console.print(f"  {project.name:16}{project.history[0].hash} from {place}", soft_wrap=True)
     for name, value in build.variables.items():
-        console.print(f"  {name:16}{value}", markup=False, soft_wrap=True)
+        console.print(f"  {name:16}{value}", soft_wrap=True)
     chosen = "\n".join(build.failed) if failing_only else "the selection of the job"
     console.print(f"  {'tests':16}{chosen}", soft_wrap=True)
     console.print(

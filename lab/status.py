@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lab import lifecycle
 from lab.errors import LabError
@@ -21,7 +22,7 @@ def show(home: Home, console: Console) -> None:
     table = Table("server", "pid", "log", box=None, pad_edge=False, header_style="bold")
     for daemon in lifecycle.daemons(home):
         process = daemon.process
-        table.add_row(daemon.name, str(process.pid) if process else "[red]down[/red]", str(daemon.log))
+        table.add_row(daemon.name, str(process.pid) if process else Text("down", "red"), str(daemon.log))
     console.print(table)
     if not lifecycle.is_up(home):
         console.print(f"\nThe lab in {home.root} is not up.")
@@ -99,5 +100,5 @@ def show_log(home: Home, console: Console, service: str) -> None:
         raise LabError(f"{service} has no log in {home.logs}: expected one of {names}")
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     for line in lines[-LINES:]:
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     console.print(f"\nall of it: {log}", soft_wrap=True)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Waiting for a change's vote, and telling what Zuul is doing meanwhile."""
 
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +18,8 @@ from lab.services import accounts, zuul
 
 # Seconds between a push and Zuul's taking it; it takes one or two.
 EVENT_TIMEOUT = 90
-# Seconds in which a comment follows a change that left its pipeline; it takes one.
-REPORT_TIMEOUT = 10
+# Seconds after which a change that was taken, and that Zuul's status does not show, has no run.
+REPORT_TIMEOUT = 15
 
 
 @dataclass(frozen=True)
@@ -68,30 +69,44 @@ def comments(home: Home, change: Change) -> list[str]:
     return _said(client(home).get(f"changes/{change.number}/detail"), change)
 
 
-def wait(home: Home, timeline: Timeline, change: Change, already: int = 0) -> Vote:
+def taken(home: Home, change: Change) -> int:
+    """Return how often a pipeline of Zuul's has taken a patch set.
+
+    Only the log says so of one that has no job: it leaves the pipeline before Zuul's status shows it.
+    """
+    text = zuul.daemon(home, "zuul-scheduler").log.read_text(encoding="utf-8", errors="replace")
+    return len(
+        re.findall(rf"Adding \[<Change \S+ {re.escape(change.project)} {change.name}>\] to queue", text)
+    )
+
+
+def wait(home: Home, timeline: Timeline, change: Change, already: int = 0, taken_before: int = 0) -> Vote:
     """Wait for the CI's comment on a change, or until it has let the change pass without a run.
 
     :param already: the number of comments that it made before
+    :param taken_before: how often Zuul had taken the change before
     :raises LabError: if Zuul does not take the change, or a server of the lab ends
     """
     follower = _Follower(timeline, home.logs / "builds")
     timeline.begin("event")
     deadline = time.monotonic() + EVENT_TIMEOUT
-    left = None
+    gone = None
     rest = client(home)
     while len(said := _said(detail := _detail(rest, change), change)) <= already:
         items = zuul.get(f"tenant/{zuul.TENANT}/status/change/{change.name}")
         if items:
             follower.look(items[0]["jobs"])
-        elif follower.phase == "event" and time.monotonic() > deadline:
-            log = zuul.daemon(home, "zuul-scheduler").log
-            raise LabError(f"no pipeline of Zuul's has taken change {change.name}", log)
-        elif follower.phase != "event":
-            follower.enter("report")
-            left = left or time.monotonic()
-            if not follower.had_jobs and time.monotonic() - left > REPORT_TIMEOUT:
+            gone = None
+        elif follower.phase != "event" or taken(home, change) > taken_before:
+            gone = gone or time.monotonic()
+            if follower.had_jobs:
+                follower.enter("report")
+            elif time.monotonic() - gone > REPORT_TIMEOUT:
                 follower.end()
                 return Vote(change, 0, "")
+        elif time.monotonic() > deadline:
+            log = zuul.daemon(home, "zuul-scheduler").log
+            raise LabError(f"no pipeline of Zuul's has taken change {change.name}", log)
         if not lifecycle.is_up(home):
             dead = ", ".join(daemon.name for daemon in lifecycle.daemons(home) if not daemon.process)
             raise LabError(f"the lab went down before change {change.name} got its vote: {dead} ended")

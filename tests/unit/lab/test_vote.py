@@ -16,6 +16,10 @@ from lab.errors import LabError
 from lab.home import Home
 from lab.phases import Timeline
 
+TAKEN = (
+    "2026-11-26 03:27:23,965 INFO zuul.Pipeline.hyperv.check: [e: 6af1] "
+    "Adding [<Change 0x7fbd307c9490 openstack/nova 3,1>] to queue <ChangeQueue check: > in <Pipeline check>\n"
+)
 CHANGE = Change(3, 1, "openstack/nova", "A subject")
 WAITING = {
     "name": "hyperv-tempest",
@@ -75,6 +79,7 @@ class VoteTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.home = Home(Path(folder.name))
         (self.home.logs / "builds").mkdir(parents=True)
+        self.log = TAKEN
         self.printed = io.StringIO()
         self.timeline = Timeline(Console(file=self.printed, width=200))
         self.builds = [
@@ -84,6 +89,8 @@ class VoteTest(unittest.TestCase):
 
     def wait(self, states, gerrit, is_up=True):
         states = iter(states)
+        log = self.home.logs / "zuul-scheduler.log"
+        log.write_text(self.log)
 
         def get(path):
             return self.builds if "builds" in path else next(states)
@@ -115,7 +122,7 @@ class VoteTest(unittest.TestCase):
 
     def test_a_change_that_zuul_lets_pass(self):
         with mock.patch.object(vote.time, "monotonic", side_effect=itertools.count(step=2)):
-            result = self.wait([None, [{"jobs": []}], *[None] * 10], FakeGerrit(50))
+            result = self.wait([None] * 20, FakeGerrit(50))
         self.assertEqual("", result.comment)
         self.assertEqual("no run       3,1    A subject", result.line)
         self.assertFalse(result.is_against)
@@ -130,6 +137,7 @@ class VoteTest(unittest.TestCase):
         self.assertEqual(["+1", "-1", "0"], labels)
 
     def test_zuul_takes_no_event(self):
+        self.log = ""
         with (
             mock.patch.object(vote, "EVENT_TIMEOUT", -1),
             self.assertRaisesRegex(LabError, "no pipeline of Zuul's has taken change 3,1"),
