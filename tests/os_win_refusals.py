@@ -89,23 +89,6 @@ PENDING = [
         "Its tests are being written.",
     ),
     (
-        "MetricsUtils",
-        "enable_vm_metrics_collection enable_disk_metrics_collection enable_port_metrics_collection "
-        "get_cpu_metrics get_memory_metrics get_vnic_metrics get_disk_metrics get_disk_latency_metrics "
-        "get_disk_iops_count",
-        "Its tests are being written.",
-    ),
-    (
-        "NetworkUtils",
-        "init_caches update_cache clear_port_sg_acls_cache get_vswitch_extensions vswitch_port_needed "
-        "get_switch_ports get_port_by_id vnic_port_exists get_vnic_ids get_vnic_event_listener "
-        "set_vswitch_port_profile_id set_vswitch_port_vsid set_vswitch_port_mac_spoofing "
-        "set_vswitch_port_sriov set_vswitch_port_offload add_metrics_collection_acls "
-        "is_metrics_collection_allowed create_security_rules remove_security_rules remove_all_security_rules "
-        "set_port_qos_rule remove_port_qos_rule",
-        "Its tests are being written.",
-    ),
-    (
         "NvgreUtils",
         "create_provider_address create_provider_route clear_customer_routes create_customer_route "
         "create_lookup_record get_network_iface_ip",

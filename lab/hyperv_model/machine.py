@@ -21,6 +21,7 @@ class VirtualMachine:
     :ivar system: its Msvm_ComputerSystem
     :ivar settings: its Msvm_VirtualSystemSettingData
     :ivar parts: its resources' setting data, by InstanceID
+    :ivar switch_ports: its ports of virtual switches; see switch_ports.update
     :ivar run: what runs while it is on (power.Run), or None
     """
 
@@ -29,6 +30,7 @@ class VirtualMachine:
         self.system = system
         self.settings = settings
         self.parts = {}
+        self.switch_ports = []
         self.run = None
 
     @property

@@ -17,6 +17,7 @@ from lab.hyperv_model import (
     events,
     host,
     image_management,
+    metrics,
     networking,
     power,
     providers,
@@ -40,6 +41,7 @@ FAMILIES = (
     power,
     summary,
     image_management,
+    metrics,
 )
 
 

@@ -4,7 +4,7 @@
 import re
 import uuid
 
-from lab.hyperv_model import embedded, storage
+from lab.hyperv_model import embedded, storage, switch_ports
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import INVALID_PARAMETER, V2, JobFailure
 from lab.hyperv_model.machine import SERVICE
@@ -37,14 +37,27 @@ FEATURES = {
         "BurstSize": 0,
     },
 }
-# The one feature that a port has as many of as were added; defaults documented.
-ACL = "Msvm_EthernetSwitchPortExtendedAclSettingData"
-FEATURES[ACL] = {
+# The features that a port has as many of as were added; defaults documented, addresses inferred (os-win finds
+# its meters by an empty RemoteAddress).
+ACLS = ("Msvm_EthernetSwitchPortExtendedAclSettingData", "Msvm_EthernetSwitchPortAclSettingData")
+FEATURES[ACLS[0]] = {
     **dict.fromkeys(("LocalIPAddress", "RemoteIPAddress", "LocalPort", "RemotePort", "Protocol"), "ANY"),
     **dict.fromkeys(("Direction", "Action", "Weight", "IsolationID"), 0),
     "Stateful": False,
     "IdleSessionTimeout": 255,
 }
+FEATURES[ACLS[1]] = {
+    **dict.fromkeys(("LocalAddress", "RemoteAddress", "Name"), ""),
+    **dict.fromkeys(("LocalAddressPrefixLength", "RemoteAddressPrefixLength"), 0),
+}
+# Values other than null and 0 (documented for Set-VMNetworkAdapterVlan and Set-VMNetworkAdapter).
+RANGES = {
+    "AccessVlanId": range(1, 4095),
+    "NativeVlanId": range(1, 4095),
+    "VirtualSubnetId": range(4096, 1 << 24),
+}
+BANDWIDTH = "Msvm_EthernetSwitchPortBandwidthSettingData"
+ABSOLUTE = 2  # BandwidthReservationMode (documented for New-VMSwitch)
 OFFLOAD = "Msvm_EthernetSwitchPortOffloadSettingData"
 
 
@@ -85,6 +98,7 @@ def _add_switch(model, name, adapter):
         VirtualSystemIdentifier=guid,
         VirtualSystemType="Microsoft:Hyper-V:Switch",
         IOVPreferred=False,
+        BandwidthReservationMode=ABSOLUTE,
     )
     add(
         V2,
@@ -133,6 +147,7 @@ def _add_switch(model, name, adapter):
     )
     add(V2, "Msvm_EthernetDeviceSAPImplementation", Antecedent=port.path, Dependent=outer.path)
     add(V2, "Msvm_ActiveConnection", Antecedent=inner.path, Dependent=outer.path)
+    switch_ports.equip(model, guid, name)
 
 
 def add_adapter(model, machine, wanted):
@@ -184,8 +199,13 @@ def check_connection(model, machine, connection):
 
 @provides(f"{SERVICE}.AddFeatureSettings")
 def add_feature_settings(model, service, AffectedConfiguration, FeatureSettings):
-    """A feature is one per port and class (inferred), but for ACLs."""
+    """A feature is one per port and class (inferred), but for ACLs. What it leaves out gets the class's
+    defaults (inferred: os-win finds its meters by an address that it never set).
+    """
     wanted = _features(model, FeatureSettings)
+    for feature in wanted:
+        defaults = FEATURES[feature.class_name]
+        feature.update(**{name: value for name, value in defaults.items() if feature[name] is None})
 
     def work():
         added = []
@@ -196,6 +216,8 @@ def add_feature_settings(model, service, AffectedConfiguration, FeatureSettings)
                     f"The port '{AffectedConfiguration['ElementName']}' has a {feature.class_name} already.",
                     INVALID_PARAMETER,
                 )
+            _check_values(AffectedConfiguration["ElementName"], feature)
+            _check_bandwidth(model, AffectedConfiguration, feature)
             added.append(model.store.insert(feature).path)
         return {"ResultingFeatureSettings": added}
 
@@ -209,6 +231,7 @@ def modify_feature_settings(model, service, FeatureSettings):
 
     def work():
         for item, feature in zip(wanted, current, strict=True):
+            _check_values(feature["InstanceID"], item)
             feature.update(**{name: value for name, value in item.values.items() if value is not None})
         return {"ResultingFeatureSettings": [feature.path for feature in current]}
 
@@ -219,16 +242,48 @@ def modify_feature_settings(model, service, FeatureSettings):
 def remove_feature_settings(model, service, FeatureSettings):
     def work():
         for feature in FeatureSettings or []:
+            remove_features(model, feature)
             model.store.remove(feature)
 
     return model.jobs.run(f"{SERVICE}.RemoveFeatureSettings", [], work)
 
 
-def remove_features(model, connection):
-    prefix = connection["InstanceID"] + "\\"
-    for feature in model.store.of(V2, "Msvm_FeatureSettingData"):
-        if feature["InstanceID"].startswith(prefix):
-            model.store.remove(feature)
+def remove_features(model, part):
+    """Take away what belongs to a part of a machine, or to a feature: features and metrics."""
+    prefix = part["InstanceID"] + "\\"
+    for class_name in ("Msvm_FeatureSettingData", "CIM_BaseMetricValue"):
+        for instance in model.store.of(V2, class_name):
+            if instance["InstanceID"].startswith(prefix):
+                model.store.remove(instance)
+
+
+def _check_values(port, feature):
+    for name, allowed in RANGES.items():
+        value = feature.values.get(name)
+        if value and value not in allowed:
+            raise JobFailure(
+                f"The port '{port}': {name} is {value}, expected {allowed[0]} to {allowed[-1]}.",
+                INVALID_PARAMETER,
+            )
+
+
+def _check_bandwidth(model, connection, feature):
+    """Bits per second can be reserved on a switch in absolute mode only (documented for New-VMSwitch); the
+    code is inferred: os-win takes it for a wrong rule.
+    """
+    if feature.class_name != BANDWIDTH or not feature["Reservation"]:
+        return
+    for path in filter(None, connection["HostResource"] or ()):
+        switch = model.store.at(path, V2)
+        settings = model.store.find(
+            V2, "Msvm_VirtualEthernetSwitchSettingData", {"InstanceID": f"Microsoft:{switch['Name']}"}
+        )
+        if settings["BandwidthReservationMode"] != ABSOLUTE:
+            raise JobFailure(
+                f"The port '{connection['ElementName']}' cannot reserve bandwidth: the switch "
+                f"'{switch['ElementName']}' is not in absolute mode. ('0x80070057')",
+                INVALID_PARAMETER,
+            )
 
 
 def _features(model, texts):
@@ -239,7 +294,7 @@ def _features(model, texts):
 
 
 def _new_id(feature):
-    return str(uuid.uuid4()).upper() if feature.class_name == ACL else _feature_id(feature.class_name)
+    return str(uuid.uuid4()).upper() if feature.class_name in ACLS else _feature_id(feature.class_name)
 
 
 def _feature_id(class_name):

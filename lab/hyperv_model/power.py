@@ -3,7 +3,7 @@
 
 import time
 
-from lab.hyperv_model import errors, host, storage
+from lab.hyperv_model import errors, host, storage, switch_ports
 from lab.hyperv_model.cim import timestamp
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import FAILED, INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
@@ -121,6 +121,7 @@ def request_state_change(model, system, RequestedState, TimeoutPeriod):
         # A machine that was forced off meanwhile stays off.
         if machine.state == transition.through:
             machine.state = state
+            switch_ports.update(model, machine)
         machine.system["RequestedState"] = NOT_REQUESTED
 
     def work():
@@ -230,6 +231,7 @@ def initiate_shutdown(model, component, Force, Reason):
         if machine.state == SHUTTING_DOWN:
             power_off(model, machine)
             machine.state = OFF
+            switch_ports.update(model, machine)
 
     model.jobs.after(model.facts.guest.shutdown_seconds, off)
     return {}

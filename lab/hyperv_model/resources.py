@@ -5,7 +5,7 @@ import typing
 import uuid
 from collections.abc import Callable
 
-from lab.hyperv_model import embedded, networking, storage
+from lab.hyperv_model import embedded, networking, storage, switch_ports
 from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2
 from lab.hyperv_model.machine import SERVICE, machine_of
 from lab.hyperv_model.providers import provides
@@ -234,7 +234,9 @@ def _add(model, machine, wanted):
             f"{wanted['ResourceSubType'] or 'missing'} cannot be added",
         )
     _check_hot(machine, wanted, kind)
-    return kind.add(model, machine, wanted)
+    added = kind.add(model, machine, wanted)
+    switch_ports.update(model, machine)
+    return added
 
 
 @provides(f"{SERVICE}.ModifyResourceSettings")
@@ -276,6 +278,7 @@ def _modify(model, machine, part, wanted):
     changed.update(**changes)
     _check(model, machine, changed)
     part.update(**changes)
+    switch_ports.update(model, machine)
     if part["ResourceSubType"] == SERIAL_PORT and "Connection" in changes and machine.run:
         machine.run.plug_ports(booted=machine.run.guest_answers)
 
@@ -340,6 +343,7 @@ def _remove(model, machine, part):
     storage.remove_boot_source(model, machine, part)
     networking.remove_features(model, part)
     machine.discard(part)
+    switch_ports.update(model, machine)
 
 
 def _check_hot(machine, part, kind):

@@ -227,7 +227,8 @@ def _destroy(model, machine):
     checkpoints.destroy_all(model, machine)
     del model.machines[machine.guid]
     prefix = f"microsoft:{machine.guid}".lower()
-    for instance in model.store.of(V2, "CIM_SettingData"):
-        if (instance["InstanceID"] or "").lower().startswith(prefix):
-            model.store.remove(instance)
+    for class_name in ("CIM_SettingData", "CIM_BaseMetricValue"):
+        for instance in model.store.of(V2, class_name):
+            if (instance["InstanceID"] or "").lower().startswith(prefix):
+                model.store.remove(instance)
     model.store.remove(machine.system)

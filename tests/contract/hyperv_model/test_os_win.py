@@ -89,7 +89,7 @@ class LifecycleCase(OsWinCase):
     def test_power_events_arrive(self):
         self.create()
         self.os_win.wmi(
-            "listener = vmutils.get_vm_power_state_change_listener("
+            "listener = utilsfactory.get_vmutils().get_vm_power_state_change_listener("
             "timeframe=1, event_timeout=3000, filtered_states=[2, 3])"
         )
         self.vmutils.set_vm_state("vm-1", ENABLED)

@@ -36,22 +36,22 @@ def scope_of_os_win():
     return scope
 
 
-def answer(request, scope):
+def answer(request, scope, utils):
     if "wmi" in request:
         exec(request["wmi"], scope)
         return scope.pop("result", None)
     name = request["utils"]
-    if name not in scope:
-        scope[name] = getattr(scope["utilsfactory"], f"get_{name}")()
-    return getattr(scope[name], request["method"])(*request["arguments"], **request["keywords"])
+    if name not in utils:
+        utils[name] = getattr(scope["utilsfactory"], f"get_{name}")()
+    return getattr(utils[name], request["method"])(*request["arguments"], **request["keywords"])
 
 
 def main():
-    scope = None
+    scope, utils = None, {}
     for line in sys.stdin:
         try:
             scope = scope or scope_of_os_win()
-            told = {"result": plain(answer(json.loads(line), scope))}
+            told = {"result": plain(answer(json.loads(line), scope, utils))}
         except Exception as error:  # noqa: BLE001 - the test judges it
             told = {"error": type(error).__name__, "message": str(error)}
         print(json.dumps(told), flush=True)
