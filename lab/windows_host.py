@@ -80,6 +80,7 @@ def run(options: argparse.Namespace, stop: threading.Event) -> None:
         )
         restarting = threading.Lock()
         host.restart = lambda: _restart(host, winrm, stop, restarting)
+        model.on_shutdown = lambda again: _shut_down(host, stop, again)
         winrm.start()
         new = ready.with_suffix(".new")
         new.write_text(f"http://{winrm.address}:{winrm.http_port}\nhttps://{winrm.address}:{winrm.port}\n")
@@ -110,6 +111,14 @@ def _restart(
         host.start_up()
         winrm.start()
         logging.info("%s is back", host.name)
+
+
+def _shut_down(host: WindowsHost, stop: threading.Event, again: bool) -> None:
+    """What Win32Shutdown does: a moment after it was answered, the host restarts or is off for good."""
+    if again:
+        host.schedule_restart(1, "SYSTEM", "Win32Shutdown")
+    else:
+        threading.Timer(1, stop.set).start()
 
 
 def _reload(rules: faults.Faults) -> None:

@@ -34,21 +34,6 @@ PENDING = [
         "Its tests are being written.",
     ),
     (
-        "LiveMigrationUtils",
-        "check_live_migration_config live_migrate_vm create_planned_vm",
-        "Its tests are being written.",
-    ),
-    (
-        "MigrationUtils",
-        "export_vm import_vm_definition realize_vm planned_vm_exists destroy_existing_planned_vm",
-        "Its tests are being written.",
-    ),
-    (
-        "RDPConsoleUtils",
-        "get_rdp_console_port",
-        "Its tests are being written.",
-    ),
-    (
         "VMUtils",
         "attach_volume_to_controller get_vm_physical_disk_mapping set_disk_host_res "
         "get_mounted_disk_by_drive_number get_controller_volume_paths",
@@ -56,8 +41,7 @@ PENDING = [
     ),
     (
         "VMUtils",
-        "vm_gen_supports_remotefx enable_remotefx_video_adapter disable_remotefx_video_adapter is_secure_vm "
-        "add_pci_device remove_pci_device remove_all_pci_devices populate_fsk add_vtpm provision_vm",
+        "enable_remotefx_video_adapter",
         "Its tests are being written.",
     ),
     (
@@ -68,10 +52,7 @@ PENDING = [
     ),
     (
         "HostUtils",
-        "is_cpu_feature_present get_volume_info check_min_windows_version get_local_ips "
-        "get_host_tick_count64 host_power_action get_supported_vm_types get_default_vm_generation "
-        "check_server_feature get_nic_sriov_vfs get_remotefx_gpu_info verify_host_remotefx_capability "
-        "is_host_guarded supports_nested_virtualization",
+        "verify_host_remotefx_capability",
         "Its tests are being written.",
     ),
     (

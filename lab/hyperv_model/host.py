@@ -6,13 +6,18 @@ import datetime
 import shutil
 import time
 
+from lab.hyperv_model import errors
 from lab.hyperv_model.cim import timestamp
+from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.guest import Guest
 from lab.hyperv_model.jobs import V2
-from lab.hyperv_model.providers import computes
+from lab.hyperv_model.providers import computes, provides
 
 CIMV2, STANDARD, STORAGE = "root/cimv2", "root/StandardCimv2", "root/microsoft/windows/storage"
 HYPER_V_FEATURE = 20  # Win32_ServerFeature.ID of the role
+CONSOLE_PORT = 2179  # documented: of the consoles of virtual machines
+# Flags of Win32Shutdown, less the 4 that forces (documented).
+SHUT_DOWN, REBOOT, POWER_OFF, FORCED = 1, 2, 8, 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +27,9 @@ class HostFacts:
     :ivar version: of Windows; 10.0.20348 is Windows Server 2022
     :ivar reserved_mb: memory that the host takes for itself
     :ivar switches: names of its external virtual switches
+    :ivar address: of its management operating system
     :ivar guest: how guests behave
+    :ivar pci_devices: devices.PciDevice that machines can have
     """
 
     version: str = "10.0.20348"
@@ -37,7 +44,9 @@ class HostFacts:
     numa_nodes: int = 2
     adapter: str = "Simulated Ethernet Adapter"
     switches: tuple = ("external",)
+    address: str = "192.0.2.10"
     guest: Guest = Guest()
+    pci_devices: tuple = ()
 
     def free_memory_mb(self, model, without=None):
         """Memory that no running machine has, leaving one of them out."""
@@ -69,6 +78,12 @@ def install(model):
         NumberOfNumaNodes=facts.numa_nodes,
     )
     _add_numa_nodes(model)
+    add(
+        V2,
+        "Msvm_TerminalServiceSettingData",
+        InstanceID=f"Microsoft:{model.name}\\TerminalService",
+        ListenerPort=CONSOLE_PORT,
+    )
     add(
         CIMV2,
         "Win32_OperatingSystem",
@@ -223,3 +238,12 @@ def free_space(model, disk):
 def uptime(model):
     """Seconds since the host was started."""
     return time.time() - model.booted
+
+
+@provides("Win32_OperatingSystem.Win32Shutdown")
+def shut_down(model, system, Flags, Reserved):
+    wanted = (Flags or 0) & ~FORCED
+    if wanted not in (SHUT_DOWN, REBOOT, POWER_OFF) or model.on_shutdown is None:
+        raise CimError(errors.METHOD_NOT_IMPLEMENTED, f"Win32Shutdown with Flags {Flags} is not simulated")
+    model.on_shutdown(wanted == REBOOT)
+    return {}

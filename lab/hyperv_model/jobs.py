@@ -26,6 +26,9 @@ ASYNCHRONOUS = {
     "Msvm_ComputerSystem.RequestStateChange": "documented",
     "Msvm_VirtualSystemManagementService.DestroySystem": "guessed",
     "Msvm_VirtualSystemManagementService.DefineSystem": "guessed",
+    "Msvm_VirtualSystemManagementService.ExportSystemDefinition": "guessed",
+    "Msvm_VirtualSystemManagementService.ImportSystemDefinition": "guessed",
+    "Msvm_VirtualSystemManagementService.RealizePlannedSystem": "guessed",
     "Msvm_VirtualSystemSnapshotService.CreateSnapshot": "inferred",  # os-win reads the result from the job
     "Msvm_VirtualSystemSnapshotService.DestroySnapshot": "guessed",
 }

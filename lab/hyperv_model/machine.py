@@ -22,6 +22,7 @@ class VirtualMachine:
     :ivar settings: its Msvm_VirtualSystemSettingData
     :ivar parts: its resources' setting data, by InstanceID
     :ivar switch_ports: its ports of virtual switches; see switch_ports.update
+    :ivar key_protector: bytes that protect its virtual TPM's state, or None
     :ivar run: what runs while it is on (power.Run), or None
     """
 
@@ -31,6 +32,7 @@ class VirtualMachine:
         self.settings = settings
         self.parts = {}
         self.switch_ports = []
+        self.key_protector = None
         self.run = None
 
     @property

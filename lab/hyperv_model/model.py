@@ -13,15 +13,19 @@ from collections.abc import Callable
 
 from lab.hyperv_model import (
     checkpoints,
+    devices,
     errors,
     events,
+    exports,
     host,
     image_management,
     metrics,
+    migration,
     networking,
     power,
     providers,
     resources,
+    security,
     summary,
     virtual_system,
     wql,
@@ -42,6 +46,10 @@ FAMILIES = (
     summary,
     image_management,
     metrics,
+    exports,
+    migration,
+    security,
+    devices,
 )
 
 
@@ -55,6 +63,8 @@ class Model:
     :param facts: what the host has; see HostFacts
     :param job_seconds: how long a job takes
     :ivar faults: list of jobs.Fault rules
+    :ivar on_shutdown: function that a client's shutdown of the host calls, with whether the host shall start
+        again; None: that is refused
     """
 
     def __init__(
@@ -74,6 +84,7 @@ class Model:
         self.store = Store(name)
         self.jobs = Jobs(self.store, self.lock, job_seconds)
         self.faults = self.jobs.faults
+        self.on_shutdown = None
         self.machines = {}
         self._subscriptions = []
         with self.lock:

@@ -3,7 +3,7 @@
 
 import time
 
-from lab.hyperv_model import errors, host, storage, switch_ports
+from lab.hyperv_model import devices, errors, host, storage, switch_ports
 from lab.hyperv_model.cim import timestamp
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import FAILED, INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
@@ -142,6 +142,9 @@ def request_state_change(model, system, RequestedState, TimeoutPeriod):
 
 
 def _effects(model, machine, before, request, after):
+    if after == SAVED and machine.of(devices.CLASS):
+        # documented: no machine with an assigned device is saved
+        raise JobFailure(f"'{machine.name}' failed to save: a device of the host is assigned to it.", FAILED)
     if after == OFF:
         power_off(model, machine)
     elif after == SAVED:

@@ -5,7 +5,7 @@ import typing
 import uuid
 from collections.abc import Callable
 
-from lab.hyperv_model import embedded, networking, storage, switch_ports
+from lab.hyperv_model import devices, embedded, networking, storage, switch_ports
 from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2
 from lab.hyperv_model.machine import SERVICE, machine_of
 from lab.hyperv_model.providers import provides
@@ -110,6 +110,7 @@ KINDS = {
         changeable=frozenset({"HostResource", "EnabledState", "ElementName"}),
         live=frozenset({"HostResource", "EnabledState", "ElementName"}),
     ),
+    devices.SUB_TYPE: Kind(devices.CLASS, 32769, devices.assign, evidence="documented"),
     SERIAL_PORT: Kind(
         "Msvm_SerialPortSettingData",
         21,
@@ -342,6 +343,8 @@ def _remove(model, machine, part):
         _remove(model, machine, child)
     storage.remove_boot_source(model, machine, part)
     networking.remove_features(model, part)
+    if part["ResourceSubType"] == devices.SUB_TYPE:
+        devices.release(model, machine, part)
     machine.discard(part)
     switch_ports.update(model, machine)
 

@@ -45,9 +45,9 @@ def get_summary_information(model, service, SettingData, RequestedInformation):
     unknown = sorted(set(RequestedInformation or ()) - INFORMATION.keys())
     if unknown:
         raise CimError(INVALID_PARAMETER, f"GetSummaryInformation of {unknown} is not simulated")
-    machines = [machine_of(model, settings) for settings in SettingData or ()] or list(
-        model.machines.values()
-    )
+    machines = [machine_of(model, settings) for settings in SettingData or ()] or [
+        machine for machine in model.machines.values() if machine.system.class_name == "Msvm_ComputerSystem"
+    ]
     return {
         "SummaryInformation": [_summary(model, machine, RequestedInformation or ()) for machine in machines]
     }

@@ -3,7 +3,7 @@
 
 import uuid
 
-from lab.hyperv_model import checkpoints, embedded, errors, resources
+from lab.hyperv_model import checkpoints, devices, embedded, errors, resources
 from lab.hyperv_model.cim import timestamp
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
@@ -11,7 +11,7 @@ from lab.hyperv_model.machine import GENERATIONS, SERVICE, VirtualMachine, machi
 from lab.hyperv_model.providers import provides
 from lab.hyperv_model.states import OFF, SAVED, TITLES
 
-REALIZED = "Microsoft:Hyper-V:System:Realized"
+REALIZED, PLANNED = "Microsoft:Hyper-V:System:Realized", "Microsoft:Hyper-V:System:Planned"
 DEFAULT_ROOT = r"C:\ProgramData\Microsoft\Windows\Hyper-V"
 VM_VERSION = "10.0"  # what Windows Server 2022 gives new machines (documented)
 
@@ -118,26 +118,18 @@ def _define(model, wanted, sub_type):
         "BIOSGUID": f"{{{guid}}}",
         "Architecture": "x64",
     }
-    system = model.store.add(
-        V2,
-        "Msvm_ComputerSystem",
-        CreationClassName="Msvm_ComputerSystem",
-        Name=guid,
-        Caption="Virtual Machine",
-        Description="Microsoft Virtual Computer System (simulated)",
-        ElementName=values["ElementName"],
-        InstallDate=now,
-        OperationalStatus=[2],
-        StatusDescriptions=["Operating normally"],
-        HealthState=5,
-        EnabledState=OFF,
-        RequestedState=12,
-        TimeOfLastStateChange=now,
-        TimeOfLastConfigurationChange=now,
-        OnTimeInMilliseconds=0,
-        NumberOfNumaNodes=1,
-        EnhancedSessionModeState=3,
-    )
+    machine = add_machine(model, "Msvm_ComputerSystem", guid, values)
+    resources.equip(model, machine)
+    return {"ResultingSystem": machine.system.path}
+
+
+def add_machine(model, class_name, guid, values):
+    """Add a machine without resources.
+
+    :param class_name: Msvm_ComputerSystem or Msvm_PlannedComputerSystem
+    :param values: of its Msvm_VirtualSystemSettingData
+    """
+    system = _add_system(model, class_name, guid, values["ElementName"])
     settings = model.store.add(V2, "Msvm_VirtualSystemSettingData", **values)
     model.store.add(V2, "Msvm_SettingsDefineState", ManagedElement=system.path, SettingData=settings.path)
     model.store.add(
@@ -146,9 +138,50 @@ def _define(model, wanted, sub_type):
         InstanceID=f"Microsoft:{guid}\\{uuid.uuid4()}".upper().replace("MICROSOFT", "Microsoft"),
         ElementName="Security Settings",
     )
+    model.store.add(V2, "Msvm_VirtualSystemExportSettingData", InstanceID=f"Microsoft:{guid}")
     machine = model.machines[guid] = VirtualMachine(model, system, settings)
-    resources.equip(model, machine)
-    return {"ResultingSystem": system.path}
+    return machine
+
+
+def realize(model, machine):
+    """Make a planned machine one that can be started.
+
+    :returns: its Msvm_ComputerSystem
+    """
+    model.store.remove(machine.system)
+    machine.system = _add_system(model, "Msvm_ComputerSystem", machine.guid, machine.name)
+    machine.settings["VirtualSystemType"] = REALIZED
+    model.store.add(
+        V2,
+        "Msvm_SettingsDefineState",
+        ManagedElement=machine.system.path,
+        SettingData=machine.settings.path,
+    )
+    return machine.system
+
+
+def _add_system(model, class_name, guid, name):
+    now = timestamp()
+    system = model.store.add(
+        V2,
+        class_name,
+        CreationClassName=class_name,
+        Name=guid,
+        Caption="Virtual Machine",
+        Description="Microsoft Virtual Computer System (simulated)",
+        ElementName=name,
+        InstallDate=now,
+        OperationalStatus=[2],
+        StatusDescriptions=["Operating normally"],
+        HealthState=5,
+        EnabledState=OFF,
+        RequestedState=12,
+        TimeOfLastStateChange=now,
+        OnTimeInMilliseconds=0,
+    )
+    if class_name == "Msvm_ComputerSystem":
+        system.update(TimeOfLastConfigurationChange=now, NumberOfNumaNodes=1, EnhancedSessionModeState=3)
+    return system
 
 
 @provides(f"{SERVICE}.ModifySystemSettings")
@@ -193,7 +226,8 @@ def _modify(model, machine, changes):
     machine.settings.update(**changes)
     if "ElementName" in changes:
         machine.system["ElementName"] = changes["ElementName"]
-    machine.system["TimeOfLastConfigurationChange"] = timestamp()
+    if machine.settings["VirtualSystemType"] == REALIZED:
+        machine.system["TimeOfLastConfigurationChange"] = timestamp()
 
 
 def _boot_sources(machine, wanted):
@@ -225,6 +259,8 @@ def _destroy(model, machine):
             f"'{machine.name}' cannot be deleted: it is {TITLES[machine.state]}, needs Off.", INVALID_STATE
         )
     checkpoints.destroy_all(model, machine)
+    for part in machine.of(devices.CLASS):
+        devices.release(model, machine, part)
     del model.machines[machine.guid]
     prefix = f"microsoft:{machine.guid}".lower()
     for class_name in ("CIM_SettingData", "CIM_BaseMetricValue"):

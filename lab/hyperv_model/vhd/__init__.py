@@ -17,12 +17,13 @@ from .disk import DIFFERENCING, DYNAMIC, FIXED, Disk, ParentLink
 from .errors import VHD_CHILD_PARENT_ID_MISMATCH as _ID_MISMATCH
 from .errors import VHD_DIFFERENCING_CHAIN_CYCLE_DETECTED as _CYCLE
 from .errors import VHD_FORMAT_UNKNOWN as _UNKNOWN
+from .errors import VHD_INVALID_TYPE as _INVALID_TYPE
 from .errors import VHD_PARENT_VHD_NOT_FOUND as _NO_PARENT
 from .errors import VirtualDiskError
 
 __all__ = [
     "DIFFERENCING", "DYNAMIC", "FIXED", "Disk", "ParentLink", "VirtualDiskError", "convert", "create",
-    "create_differencing", "open_chain", "open_disk", "parent_of",
+    "create_differencing", "merge", "open_chain", "open_disk", "parent_of", "reconnect",
 ]  # fmt: skip
 _FORMATS = {"vhd": vhd_format, "vhdx": vhdx_format}
 
@@ -133,6 +134,19 @@ def merge(windows_path: str, local_path: LocalPath) -> str:
             for offset, length in child.own_ranges():
                 target.write(offset, child.read(offset, length))
     return parent
+
+
+def reconnect(windows_path: str, parent: str, local_path: LocalPath) -> None:
+    """Tell a differencing disk where its parent is now (Windows paths both).
+
+    Raises VirtualDiskError if it is no differencing disk, or was not made from this parent.
+    """
+    with open_disk(local_path(windows_path), write=True) as child, open_disk(local_path(parent)) as disk:
+        if child.kind != DIFFERENCING:
+            raise VirtualDiskError(_INVALID_TYPE, f"{windows_path}: a {child.kind} disk has no parent")
+        if disk.identifier != child.parent_link.identifier:
+            raise VirtualDiskError(_ID_MISMATCH, f"{windows_path}: {parent} is not the disk it was made from")
+        child.set_parent_link(_link(windows_path, parent, disk))
 
 
 def _link(child: str, parent: str, parent_disk: Disk) -> ParentLink:

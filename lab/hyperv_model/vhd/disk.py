@@ -141,6 +141,10 @@ class Disk:
         """Grow the disk to `size` bytes; VirtualDiskError if it would shrink or the format cannot."""
         raise NotImplementedError
 
+    def set_parent_link(self, link: ParentLink) -> None:
+        """Say that the parent is elsewhere; differencing disks only."""
+        raise NotImplementedError
+
     def _refuse_growth(self, size: int, largest: int) -> None:
         if size < self.size or size > largest or size % self.sector_size:
             raise errors.VirtualDiskError(

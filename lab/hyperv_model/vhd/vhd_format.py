@@ -161,6 +161,19 @@ class Vhd(Disk):
             self._put(self._file.seek(0, 2) - SECTOR, footer)
         self.size = size
 
+    def set_parent_link(self, link):
+        """The new paths go to the end, before the footer; the space of the former ones is lost."""
+        at = self._file.seek(0, 2) - SECTOR
+        footer = self._at(at, SECTOR)
+        locators, texts = pack_locators(link, at)
+        self._put(at, texts + footer)
+        header = bytearray(self._at(self._header_at, HEADER.size))
+        header[64:576] = ntpath.basename(link.absolute).encode("utf-16-be").ljust(512, b"\0")
+        header[576:768] = locators
+        header[36:40] = struct.pack(">I", checksum(header, 36))
+        self._put(self._header_at, header)
+        self.parent_link = link
+
     def _grow_table(self, entries):
         if entries <= len(self._table):
             return

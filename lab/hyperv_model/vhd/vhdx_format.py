@@ -175,6 +175,19 @@ class Vhdx(Disk):
         self._items[name] = (offset, value)
         self._put(self._metadata_region[0] + offset, value)
 
+    def set_parent_link(self, link):
+        items = {name: value for name, (_, value) in self._items.items()}
+        items[parts.PARENT_LOCATOR] = parts.pack_locator(link)
+        region = parts.pack_metadata(items)
+        self._items = parts.parse_metadata(region, self.path)
+        self._put(self._metadata_region[0], region)
+        self.parent_link = link
+
+    def set_virtual_disk_id(self, identifier: uuid.UUID) -> None:
+        """Change what the guest sees as the disk's identity; children do not mind."""
+        self._set_item(parts.DISK_ID, identifier.bytes_le)
+        self.virtual_disk_id = identifier
+
     def resize(self, size):
         """Grow the disk, a differencing one too (documented: Resize-VHD)."""
         self._refuse_growth(size, LARGEST)

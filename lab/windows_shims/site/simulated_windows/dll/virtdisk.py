@@ -15,8 +15,10 @@ from .library import function
 CREATE_VERSION_2 = 2
 FULL_PHYSICAL_ALLOCATION = 1
 NO_PARENTS = 1
+OPEN_VERSION_1, OPEN_VERSION_2 = 1, 2
 ACCESS_GET_INFO_OR_DETACH = 0x000C0000
 INFO_SIZE, INFO_PARENT_LOCATION, INFO_STORAGE_TYPE, INFO_SUBTYPE, INFO_IS_LOADED = 1, 3, 6, 7, 13
+SET_PARENT_PATH, SET_VIRTUAL_DISK_ID = 1, 5
 DEVICES = {2: "vhd", 3: "vhdx"}
 SUBTYPES = {vhd.FIXED: 2, vhd.DYNAMIC: 3, vhd.DIFFERENCING: 4}
 VENDOR_MICROSOFT = uuid.UUID("ec984aec-a0f9-47e9-901f-71415a66345b")
@@ -36,9 +38,16 @@ class VirtualDisk:
 def OpenVirtualDisk(storage_type, path, access, flags, parameters, handle):
     if flags & ~NO_PARENTS:
         raise NotImplementedError(f"OpenVirtualDisk: flags {flags:#x}, the lab knows {NO_PARENTS:#x}")
-    if parameters:
-        raise NotImplementedError("OpenVirtualDisk: parameters are not simulated")
     write = bool(access & ~ACCESS_GET_INFO_OR_DETACH)
+    if parameters:
+        wanted = parameters.contents
+        if wanted.Version not in (OPEN_VERSION_1, OPEN_VERSION_2):
+            raise NotImplementedError(f"OpenVirtualDisk: version {wanted.Version}, the lab knows 1 and 2")
+        if wanted.Version == OPEN_VERSION_2:
+            # Documented: its access mask is none, the parameters say what it is opened for.
+            if access:
+                raise errors.Win32Error(errors.INVALID_PARAMETER)
+            write = not (wanted.Version2.GetInfoOnly or wanted.Version2.ReadOnly)
     disk = _open(path, write=write, parents=not flags & NO_PARENTS)
     device = storage_type.contents.DeviceId
     if device and DEVICES.get(device) != disk.format:
@@ -137,3 +146,29 @@ def ResizeVirtualDisk(handle, flags, parameters, overlapped):
             f"ResizeVirtualDisk: flags {flags:#x}; the lab knows version 1 without flags"
         )
     handles.get(handle, VirtualDisk).disk.resize(parameters.contents.Version1.NewSize)
+
+
+@function(returns_code=True)
+def MergeVirtualDisk(handle, flags, parameters, overlapped):
+    wanted = parameters.contents
+    if flags or overlapped or wanted.Version != 1 or wanted.Version1.MergeDepth != 1:
+        raise NotImplementedError(
+            f"MergeVirtualDisk: flags {flags:#x}, version {wanted.Version}; the lab knows version 1, depth 1"
+        )
+    opened = handles.get(handle, VirtualDisk)
+    if opened.disk.kind != vhd.DIFFERENCING:
+        raise errors.Win32Error(vhd.errors.VHD_INVALID_TYPE)
+    vhd.merge(opened.path, paths.to_host)
+
+
+@function(returns_code=True)
+def SetVirtualDiskInformation(handle, parameters):
+    opened, wanted = handles.get(handle, VirtualDisk), parameters.contents
+    if wanted.Version == SET_PARENT_PATH:
+        vhd.reconnect(opened.path, wanted.ParentFilePath, paths.to_host)
+    elif wanted.Version == SET_VIRTUAL_DISK_ID and opened.disk.format == "vhdx":
+        opened.disk.set_virtual_disk_id(uuid.UUID(bytes_le=bytes(wanted.VirtualDiskId)))
+    else:
+        raise NotImplementedError(
+            f"SetVirtualDiskInformation: {wanted.Version} of a {opened.disk.format.upper()} is not simulated"
+        )

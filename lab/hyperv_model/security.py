@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Virtual TPM, encryption and shielding of a machine; whether the host is guarded.
+
+Key protector and policy are blobs of a guardian that the host does not look into (inferred: os-win hands
+them on from a file).
+"""
+
+from lab.hyperv_model import embedded
+from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
+from lab.hyperv_model.machine import machine_of
+from lab.hyperv_model.providers import provides
+from lab.hyperv_model.states import OFF, TITLES
+
+SERVICE = "Msvm_SecurityService"
+SETTINGS = "Msvm_SecuritySettingData"
+HGS = "root/Microsoft/Windows/Hgs"
+
+
+def install(model):
+    model.store.add_service(V2, SERVICE, "vmms-security", "Hyper-V Security Service")
+
+
+@provides(f"{SERVICE}.SetKeyProtector")
+def set_key_protector(model, service, KeyProtector, SecuritySettingData):
+    def work(machine, wanted):
+        if not KeyProtector:
+            raise _failure(machine, "the key protector is empty")
+        machine.key_protector = KeyProtector
+
+    return _change(model, "SetKeyProtector", SecuritySettingData, work)
+
+
+@provides(f"{SERVICE}.GetKeyProtector")
+def get_key_protector(model, service, SecuritySettingData):
+    machine, _ = _read(model, SecuritySettingData)
+    return {"KeyProtector": machine.key_protector or []}
+
+
+@provides(f"{SERVICE}.SetSecurityPolicy")
+def set_security_policy(model, service, SecurityPolicy, SecuritySettingData):
+    def work(machine, wanted):
+        if not SecurityPolicy:
+            raise _failure(machine, "the security policy is empty")
+
+    return _change(model, "SetSecurityPolicy", SecuritySettingData, work)
+
+
+@provides(f"{SERVICE}.ModifySecuritySettings")
+def modify_security_settings(model, service, SecuritySettingData):
+    """A virtual TPM needs a key protector (documented for Enable-VMTPM), shielding a TPM (documented for
+    Set-VMSecurityPolicy).
+    """
+
+    def work(machine, wanted):
+        (current,) = _settings_of(model, machine)
+        if wanted["TpmEnabled"] and not machine.key_protector:
+            raise _failure(machine, "a virtual TPM needs a key protector, and it has none")
+        if wanted["ShieldingRequested"] and not wanted["TpmEnabled"]:
+            raise _failure(machine, "shielding needs a virtual TPM")
+        current.update(**{name: value for name, value in wanted.values.items() if value is not None})
+
+    return _change(model, "ModifySecuritySettings", SecuritySettingData, work)
+
+
+def _change(model, method, text, work):
+    """Run a method of the service on a machine of generation 2 that is off (documented for Enable-VMTPM)."""
+    machine, wanted = _read(model, text)
+
+    def checked():
+        if machine.generation != 2:
+            raise _failure(machine, "a virtual machine of generation 1 has no virtual TPM")
+        if machine.state != OFF:
+            raise _failure(machine, f"it is {TITLES[machine.state]}, needs Off", INVALID_STATE)
+        work(machine, wanted)
+
+    return model.jobs.run(f"{SERVICE}.{method}", [machine.system], checked)
+
+
+def _read(model, text):
+    wanted = embedded.read(text, model.store, V2, SETTINGS)
+    return machine_of(model, wanted), wanted
+
+
+def _settings_of(model, machine):
+    prefix = machine.settings["InstanceID"] + "\\"
+    return [found for found in model.store.of(V2, SETTINGS) if found["InstanceID"].startswith(prefix)]
+
+
+def _failure(machine, reason, code=INVALID_PARAMETER):
+    return JobFailure(f"'{machine.name}' failed to modify security settings: {reason}.", code)
+
+
+@provides("MSFT_HgsClientConfiguration.Get")
+def get_hgs_client_configuration(model, target):
+    """A host that no guardian service attests (documented for Get-HgsClientConfiguration)."""
+    configuration = model.store.build(
+        HGS,
+        "MSFT_HgsClientConfiguration",
+        IsHostGuarded=False,
+        Mode=0,
+        AttestationStatus=4,
+        AttestationSubstatus=0,
+    )
+    return {"cmdletOutput": configuration}
