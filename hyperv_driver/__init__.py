@@ -7,6 +7,7 @@
 ``specs``                    what an instance asks of it, or a refusal
 ``powerops``                 its states: on, off, reboot, pause, suspend
 ``diskops``, ``imagecache``  its disks, and the images they are differences of
+``volumeops``                volumes of cinder, connected by ``connectors``
 ``driveops``                 the drives that these are in
 ``rescueops``                another disk to boot from, for a while
 ``migrationops``             another flavor

@@ -29,6 +29,30 @@ OPTIONS = [
         min=1,
         help="Seconds that a guest has to shut down in a soft reboot; then it is rebooted the hard way.",
     ),
+    cfg.BoolOpt(
+        "use_multipath_io",
+        default=False,
+        help="Connect volumes over all of their paths. Takes Windows' feature Multipath I/O, set up to claim "
+        "iSCSI disks.",
+    ),
+    cfg.ListOpt(
+        "iscsi_initiator_list",
+        default=[],
+        help="iSCSI initiators to log in with; with use_multipath_io, each of them is a path. Empty: Windows "
+        "chooses.",
+    ),
+    cfg.IntOpt(
+        "volume_attach_retry_count",
+        default=10,
+        min=0,
+        help="How often to look again for the disk of a volume after the login to its target.",
+    ),
+    cfg.IntOpt(
+        "volume_attach_retry_interval",
+        default=5,
+        min=0,
+        help="Seconds between two of these looks.",
+    ),
     cfg.IntOpt(
         "state_event_interval",
         default=5,

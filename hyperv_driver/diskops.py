@@ -6,7 +6,7 @@ from nova import exception
 from nova.compute import utils as compute_utils
 from nova.virt import driver
 
-from hyperv_driver import images, paths
+from hyperv_driver import images, paths, volumeops
 from hyperv_driver.driveops import Disks
 
 CONF = nova.conf.CONF
@@ -73,7 +73,7 @@ class DiskOps:
             return path if self._pathutils.exists(path) else None
 
         return Disks(
-            root=self.root(instance),
+            root=None if volumeops.root_volume(block_device_info) else self.root(instance),
             others=list(filter(if_exists, _others(instance, block_device_info))),
             config_drive=if_exists(paths.config_drive(instance.name)),
             boot_dvd=if_exists(paths.boot_dvd(instance.name)),
@@ -86,8 +86,9 @@ class DiskOps:
         """
         self.create_folder(instance)
         aside, folder = paths.aside_folder(instance.name), paths.instance_folder(instance.name)
-        root = self._existing_root(aside)
-        self._copy_grown(root, paths.moved(root, folder), instance.flavor.root_gb * GIB)
+        if not volumeops.root_volume(block_device_info):
+            root = self._existing_root(aside)
+            self._copy_grown(root, paths.moved(root, folder), instance.flavor.root_gb * GIB)
         wanted = _others(instance, block_device_info)
         swap, ephemeral = paths.swap_disk(instance.name), paths.ephemeral_disk(instance.name, 0)
         if wanted.get(ephemeral) == instance.old_flavor.ephemeral_gb * GIB:

@@ -7,23 +7,39 @@ before any hard disk; generation 2 has SCSI only.
 
 import dataclasses
 
-from hyperv_driver.oswin import constants
+from nova import exception
+
+from hyperv_driver.oswin import constants, exceptions
 
 
 @dataclasses.dataclass(frozen=True)
 class Disks:
     """The files in the drives of a virtual machine.
 
-    :ivar root: the disk that it boots from
+    :ivar root: the disk that it boots from; None: that is a volume
     :ivar others: its further hard disks
     :ivar config_drive: the ISO image that is its config drive; None: it has none
     :ivar boot_dvd: the ISO image that it boots from rather than from its root disk; None: it does not
     """
 
-    root: str
+    root: str | None
     others: list
     config_drive: str | None = None
     boot_dvd: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Volume:
+    """A volume that is connected to this host.
+
+    :ivar serial: its id, which its drive bears
+    :ivar path: of the Msvm_DiskDrive that it is
+    :ivar is_root: whether the virtual machine boots from it
+    """
+
+    serial: str
+    path: str
+    is_root: bool = False
 
 
 class DriveOps:
@@ -31,7 +47,8 @@ class DriveOps:
         self._vmutils = vmutils
 
     def attach(self, name, generation, disks):
-        self.attach_root(name, generation, disks.root)
+        if disks.root:
+            self.attach_root(name, generation, disks.root)
         if disks.boot_dvd:
             self._attach_dvd(name, generation, disks.boot_dvd, slot=0)
         if disks.config_drive:
@@ -49,6 +66,43 @@ class DriveOps:
             self._vmutils.attach_scsi_drive(name, path)
             # Or its firmware tries the network first.
             self._vmutils.set_boot_order(name, [path])
+
+    def attach_volume(self, name, volume):
+        """Attach a volume to the SCSI controller.
+
+        :raises nova.exception.TooManyDiskDevices:
+        """
+        controller = self._vmutils.get_vm_scsi_controller(name)
+        try:
+            slot = self._vmutils.get_free_controller_slot(controller)
+        except exceptions.HyperVException as error:
+            raise exception.TooManyDiskDevices(maximum=constants.SCSI_CONTROLLER_SLOTS_NUMBER) from error
+        self._vmutils.attach_volume_to_controller(name, controller, slot, volume.path, serial=volume.serial)
+
+    def attach_volumes(self, name, generation, volumes):
+        """Attach the volumes of a new virtual machine, which may boot from one."""
+        for volume in volumes:
+            if volume.is_root and generation == constants.VM_GEN_1:
+                controller = self._vmutils.get_vm_ide_controller(name, 0)
+                self._vmutils.attach_volume_to_controller(
+                    name, controller, 0, volume.path, serial=volume.serial
+                )
+            else:
+                self.attach_volume(name, volume)
+            if volume.is_root and generation == constants.VM_GEN_2:
+                self._vmutils.set_boot_order(name, [volume.path])
+
+    def detach_volume(self, name, serial):
+        """Take away the drive of a volume; none is no error."""
+        self._vmutils.detach_vm_disk(name, serial=serial)
+
+    def point(self, name, volumes):
+        """Have the drives of volumes pass through the disks that the volumes are now."""
+        drives = self._vmutils.get_vm_physical_disk_mapping(name)
+        for volume in volumes:
+            drive = drives[volume.serial]
+            if drive["mounted_disk_path"].lower() != volume.path.lower():
+                self._vmutils.set_disk_host_res(drive["resource_path"], volume.path)
 
     def attach_config_drive(self, name, generation, path):
         self._attach_dvd(name, generation, path, slot=1)

@@ -24,6 +24,7 @@ from hyperv_driver import (
     rescueops,
     snapshotops,
     vmops,
+    volumeops,
 )
 from hyperv_driver.errors import converts_exceptions
 
@@ -40,6 +41,7 @@ class HyperVDriver(driver.ComputeDriver):
         **driver.ComputeDriver.capabilities,
         "has_imagecache": True,
         "supports_attach_interface": True,
+        "supports_extend_volume": True,
         "supports_migrate_to_same_host": True,
         "supports_secure_boot": True,
         "supports_image_type_iso": True,
@@ -56,6 +58,7 @@ class HyperVDriver(driver.ComputeDriver):
         self._imagecache = imagecache.ImageCache(vhdutils, pathutils)
         configdrives = configdriveops.ConfigDriveOps(utilities.access)
         drives = driveops.DriveOps(vmutils)
+        self._volumeops = volumeops.VolumeOps(vmutils, utilities.diskutils, utilities.connectors, drives)
         self._diskops = diskops.DiskOps(vhdutils, pathutils, self._imagecache, configdrives)
         self._networkops = networkops.NetworkOps(vmutils, utilities.networkutils)
         self._powerops = powerops.PowerOps(vmutils)
@@ -65,6 +68,7 @@ class HyperVDriver(driver.ComputeDriver):
             virtapi,
             self._diskops,
             drives,
+            self._volumeops,
             self._networkops,
             self._powerops,
             self._consoleops,
@@ -150,7 +154,7 @@ class HyperVDriver(driver.ComputeDriver):
 
     def destroy(self, context, instance, network_info, block_device_info=None,
                 destroy_disks=True, destroy_secrets=True):  # fmt: skip
-        self._vmops.destroy(instance, destroy_disks)
+        self._vmops.destroy(instance, block_device_info, destroy_disks)
 
     def cleanup(self, context, instance, network_info, block_device_info=None,
                 destroy_disks=True, migrate_data=None, destroy_vifs=True,
@@ -180,7 +184,7 @@ class HyperVDriver(driver.ComputeDriver):
 
     def migrate_disk_and_power_off(self, context, instance, dest, flavor, network_info,
                                    block_device_info=None, timeout=0, retry_interval=0):  # fmt: skip
-        self._migrationops.set_aside(instance, dest, flavor, timeout, retry_interval)
+        self._migrationops.set_aside(instance, dest, flavor, block_device_info, timeout, retry_interval)
         return ""
 
     def finish_migration(self, context, migration, instance, disk_info,
@@ -195,6 +199,19 @@ class HyperVDriver(driver.ComputeDriver):
     def confirm_migration(self, context, migration, instance, network_info):
         self._migrationops.confirm(instance)
 
+    def get_volume_connector(self, instance):
+        return self._volumeops.connector_properties()
+
+    def attach_volume(self, context, connection_info, instance, mountpoint,
+                      disk_bus=None, device_type=None, encryption=None):  # fmt: skip
+        self._volumeops.attach(instance, connection_info, disk_bus, encryption)
+
+    def detach_volume(self, context, connection_info, instance, mountpoint, encryption=None):
+        self._volumeops.detach(instance, connection_info)
+
+    def extend_volume(self, context, connection_info, instance, requested_size):
+        self._volumeops.extend(connection_info, requested_size)
+
     def attach_interface(self, context, instance, image_meta, vif):
         self._networkops.attach(instance, vif)
 
@@ -205,7 +222,7 @@ class HyperVDriver(driver.ComputeDriver):
 
     def power_on(self, context, instance, network_info,
                  block_device_info=None, accel_info=None, share_info=None):  # fmt: skip
-        self._powerops.power_on(instance)
+        self._vmops.power_on(instance, block_device_info)
 
     def power_off(self, instance, timeout=0, retry_interval=0):
         self._powerops.power_off(instance, timeout, retry_interval)
@@ -213,7 +230,7 @@ class HyperVDriver(driver.ComputeDriver):
     def reboot(self, context, instance, network_info, reboot_type,
                block_device_info=None, bad_volumes_callback=None,
                accel_info=None, share_info=None):  # fmt: skip
-        self._powerops.reboot(instance, soft=reboot_type == "SOFT")
+        self._vmops.reboot(instance, block_device_info, soft=reboot_type == "SOFT")
 
     def pause(self, instance):
         self._powerops.pause(instance)
@@ -229,8 +246,8 @@ class HyperVDriver(driver.ComputeDriver):
 
     def resume(self, context, instance, network_info, block_device_info=None,
                share_info=None):  # fmt: skip
-        self._powerops.resume(instance)
+        self._vmops.resume(instance, block_device_info)
 
     def resume_state_on_host_boot(self, context, instance, network_info,
                                   share_info, block_device_info=None):  # fmt: skip
-        self._powerops.power_on(instance)
+        self._vmops.power_on(instance, block_device_info)

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""os-win's exceptions become nova's here, once, at the edge; ``driver`` is the only one to use it."""
+"""os-win's and os-brick's exceptions become nova's here, once, at the edge; only ``driver`` uses it."""
 
 import functools
 import inspect
 
 from nova import exception
+from os_brick import exception as brick_exception
 
 from hyperv_driver import oswin
 
 
 def converts_exceptions(driver_class):
-    """Class decorator: have every public method of the class raise nova's exceptions instead of os-win's.
+    """Class decorator: have every public method of the class raise nova's exceptions instead of theirs.
 
     A virtual machine that Hyper-V does not have becomes InstanceNotFound; any other error a NovaException
     with the same message, which names the method.
@@ -33,7 +34,9 @@ def _converting(method):
             if instance is None:
                 raise exception.NovaException(f"{method.__name__}: {error}") from error
             raise exception.InstanceNotFound(instance_id=instance.uuid) from error
-        except (oswin.exceptions.OSWinException, oswin.exceptions.x_wmi) as error:
+        except (
+            oswin.exceptions.OSWinException, oswin.exceptions.x_wmi, brick_exception.BrickException
+        ) as error:  # fmt: skip
             raise exception.NovaException(f"{method.__name__}: {error}") from error
 
     return converting

@@ -10,7 +10,7 @@ import contextlib
 import nova.conf
 from nova import exception
 
-from hyperv_driver import paths, specs
+from hyperv_driver import paths, specs, volumeops
 
 CONF = nova.conf.CONF
 
@@ -26,14 +26,14 @@ class MigrationOps:
         self._powerops = powerops
         self._vmops = vmops
 
-    def set_aside(self, instance, dest, flavor, timeout, retry_interval):
-        """Power an instance off, delete its virtual machine and put its disks aside.
+    def set_aside(self, instance, dest, flavor, block_device_info, timeout, retry_interval):
+        """Power an instance off, delete its virtual machine, disconnect its volumes and put its disks aside.
 
         :raises nova.exception.InstanceFaultRollback: it cannot become so; nothing has happened to it.
         """
-        self._check(instance, dest, flavor)
+        self._check(instance, dest, flavor, block_device_info)
         self._powerops.power_off(instance, timeout, retry_interval)
-        self._vmops.destroy(instance, destroy_disks=False)
+        self._vmops.destroy(instance, block_device_info, destroy_disks=False)
         self._pathutils.check_remove_dir(paths.aside_folder(instance.name))
         self._pathutils.rename(paths.instance_folder(instance.name), paths.aside_folder(instance.name))
 
@@ -42,9 +42,9 @@ class MigrationOps:
         spec = specs.spec_of(instance, image_meta, block_device_info)
         with contextlib.ExitStack() as undo:
             undo.callback(self._diskops.remove_folder, instance)
-            undo.callback(self._vmops.destroy, instance, destroy_disks=False)
+            undo.callback(self._vmops.destroy, instance, block_device_info, destroy_disks=False)
             disks = self._diskops.copy_from_aside(instance, block_device_info)
-            self._vmops.build(instance, spec, disks, network_info, power_on)
+            self._vmops.build(instance, spec, disks, block_device_info, network_info, power_on)
             undo.pop_all()
 
     def revert(self, instance, network_info, block_device_info, power_on):
@@ -53,27 +53,28 @@ class MigrationOps:
         self._diskops.remove_folder(instance)
         self._pathutils.rename(paths.aside_folder(instance.name), paths.instance_folder(instance.name))
         disks = self._diskops.present(instance, block_device_info)
-        self._vmops.build(instance, spec, disks, network_info, power_on)
+        self._vmops.build(instance, spec, disks, block_device_info, network_info, power_on)
 
     def confirm(self, instance):
         self._diskops.remove_aside(instance)
 
-    def _check(self, instance, dest, flavor):
+    def _check(self, instance, dest, flavor, block_device_info):
         def refuse_if(condition, reason):
             if condition:
                 raise exception.InstanceFaultRollback(exception.ResizeError(reason=reason))
 
         refuse_if(dest != CONF.my_ip, f"to another host, {dest}{specs.NOT_YET}")
-        root = self._diskops.root(instance)
-        size = self._vhdutils.get_vhd_size(root)["VirtualSize"]
-        refuse_if(
-            not self._driveops.is_attached(instance.name, root),
-            "Hyper-V still merges its disk after a snapshot",
-        )
-        refuse_if(
-            flavor.root_gb and flavor.root_gb * GIB < size,
-            f"its root disk has {size // GIB} GiB, the flavor {flavor.root_gb}",
-        )
+        if not volumeops.root_volume(block_device_info):
+            root = self._diskops.root(instance)
+            size = self._vhdutils.get_vhd_size(root)["VirtualSize"]
+            refuse_if(
+                not self._driveops.is_attached(instance.name, root),
+                "Hyper-V still merges its disk after a snapshot",
+            )
+            refuse_if(
+                flavor.root_gb and flavor.root_gb * GIB < size,
+                f"its root disk has {size // GIB} GiB, the flavor {flavor.root_gb}",
+            )
         refuse_if(
             flavor.ephemeral_gb < instance.flavor.ephemeral_gb,
             f"its ephemeral disks have {instance.flavor.ephemeral_gb} GiB, the flavor {flavor.ephemeral_gb}",

@@ -25,7 +25,9 @@ def inject_nmi(vmutils, name):
 
 @dataclasses.dataclass(frozen=True)
 class Utilities:
-    """The os-win objects that the ops work with, one each for this process; and ``access.FileAccess``."""
+    """The os-win objects that the ops work with, one each for this process; and what else knows Windows,
+    ``access.FileAccess`` and ``connectors.Connectors``.
+    """
 
     vmutils: Any
     vhdutils: Any
@@ -34,12 +36,13 @@ class Utilities:
     hostutils: Any
     pathutils: Any
     access: Any
+    connectors: Any
 
     @classmethod
     def of_this_host(cls):
         """:raises os_win.exceptions.OSWinException: this is no Windows that os-win knows."""
         # pywin32 is there on Windows only.
-        from hyperv_driver import access
+        from hyperv_driver import access, connectors
 
         return cls(
             vmutils=utilsfactory.get_vmutils(),
@@ -49,4 +52,5 @@ class Utilities:
             hostutils=utilsfactory.get_hostutils(),
             pathutils=utilsfactory.get_pathutils(),
             access=access.FileAccess(),
+            connectors=connectors.Connectors(),
         )

@@ -8,7 +8,6 @@ that matters.
 
 import time
 
-import nova.conf
 from nova import exception
 from nova.compute import power_state
 from oslo_log import log as logging
@@ -16,7 +15,6 @@ from oslo_log import log as logging
 from hyperv_driver import oswin
 from hyperv_driver.oswin import constants
 
-CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
 RUNNING = constants.HYPERV_VM_STATE_ENABLED
@@ -79,11 +77,6 @@ class PowerOps:
 
     def resume(self, instance):
         self._change("resume", instance)
-
-    def reboot(self, instance, soft):
-        """Power off and on, from any state; by way of the guest's own shutdown if ``soft``."""
-        self.power_off(instance, timeout=CONF.hyperv.soft_reboot_timeout if soft else 0)
-        self.power_on(instance)
 
     def interrupt(self, instance):
         """Give the guest a non-maskable interrupt, to which it answers by a crash dump if set up for it."""

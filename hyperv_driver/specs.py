@@ -5,9 +5,9 @@ import dataclasses
 
 from nova import exception
 from nova.objects import fields
-from nova.virt import configdrive, driver
+from nova.virt import configdrive
 
-from hyperv_driver import images
+from hyperv_driver import images, volumeops
 from hyperv_driver.oswin import constants
 
 GENERATIONS = {
@@ -23,13 +23,13 @@ NOT_YET = ", which this driver does not do yet"
 class Spec:
     """
     :ivar generation: of the virtual machine, os-win's VM_GEN_1 or VM_GEN_2
-    :ivar disk_format: of its image
+    :ivar disk_format: of its image; None: it boots from a volume
     :ivar secure_boot: whether its firmware checks what it boots
     :ivar needs_uefi_ca: whether that is signed by Microsoft's UEFI CA
     """
 
     generation: int
-    disk_format: str
+    disk_format: str | None
     secure_boot: bool = False
     needs_uefi_ca: bool = False
 
@@ -55,9 +55,10 @@ def spec_of(instance, image_meta, block_device_info, injected_files=()):
         f"hw_machine_type is {machine_type}, expected one of: {', '.join(GENERATIONS)}",
     )
     generation = GENERATIONS[machine_type]
-    refuse_if(not instance.image_ref, f"it boots from a volume{NOT_YET}")
+    if volumeops.root_volume(block_device_info):
+        disk_format = None
     refuse_if(
-        disk_format not in images.READERS,
+        disk_format not in (None, *images.READERS),
         f"its image is {disk_format}, expected one of: {', '.join(images.READERS)}",
     )
     refuse_if(
@@ -68,7 +69,6 @@ def spec_of(instance, image_meta, block_device_info, injected_files=()):
         disk_format == "iso" and not instance.flavor.root_gb,
         "its image is an ISO, and its flavor has no root disk to install to",
     )
-    refuse_if(driver.block_device_info_get_mapping(block_device_info), f"it has volumes{NOT_YET}")
     refuse_if(
         injected_files and not configdrive.required_by(instance),
         "it has files to inject, which takes a config drive",

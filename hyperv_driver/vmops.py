@@ -17,12 +17,14 @@ LOG = logging.getLogger(__name__)
 
 class VMOps:
     def __init__(
-        self, vmutils, virtapi, diskops, driveops, networkops, powerops, consoleops, configdriveops
+        self, vmutils, virtapi, diskops, driveops, volumeops, networkops, powerops, consoleops,
+        configdriveops,
     ):  # fmt: skip
         self._vmutils = vmutils
         self._virtapi = virtapi
         self._diskops = diskops
         self._driveops = driveops
+        self._volumeops = volumeops
         self._networkops = networkops
         self._powerops = powerops
         self._consoleops = consoleops
@@ -49,26 +51,43 @@ class VMOps:
         """Make an instance's disks and virtual machine; leave nothing behind if that fails.
 
         :raises nova.exception.InstanceUnacceptable: see ``specs.spec_of``.
+        :raises nova.exception.VolumeAttachFailed: and its kin, see ``volumeops.VolumeOps.check``.
         """
         spec = specs.spec_of(instance, image_meta, block_device_info, injected_files)
+        self._volumeops.check_all(block_device_info)
         if self._vmutils.vm_exists(instance.name):
             raise exception.InstanceExists(name=instance.name)
         with contextlib.ExitStack() as undo:
-            undo.callback(self.destroy, instance, destroy_disks=True)
+            undo.callback(self.destroy, instance, block_device_info, destroy_disks=True)
             self._diskops.create_folder(instance)
-            self._diskops.create_root(context, instance, spec.disk_format)
+            if spec.disk_format:
+                self._diskops.create_root(context, instance, spec.disk_format)
             self._diskops.create_others(instance, block_device_info)
             self._configdriveops.create(instance, network_info, injected_files, admin_password)
             disks = self._diskops.present(instance, block_device_info)
-            self.build(instance, spec, disks, network_info, power_on)
+            self.build(instance, spec, disks, block_device_info, network_info, power_on)
             undo.pop_all()
 
-    def build(self, instance, spec, disks, network_info, power_on):
+    def build(self, instance, spec, disks, block_device_info, network_info, power_on):
         """Make the virtual machine of an instance whose disks are there, wire it and start it."""
-        self._create(instance, spec, disks)
+        self._create(instance, spec, disks, self._volumeops.connect_all(block_device_info))
         self._wire_and_start(instance, network_info, power_on)
 
-    def destroy(self, instance, destroy_disks):
+    def power_on(self, instance, block_device_info):
+        """Power on with the volumes, wherever they are by now."""
+        self._volumeops.reconnect(instance, block_device_info)
+        self._powerops.power_on(instance)
+
+    def reboot(self, instance, block_device_info, soft):
+        """Power off and on, from any state; by way of the guest's own shutdown if ``soft``."""
+        self._powerops.power_off(instance, timeout=CONF.hyperv.soft_reboot_timeout if soft else 0)
+        self.power_on(instance, block_device_info)
+
+    def resume(self, instance, block_device_info):
+        self._volumeops.reconnect(instance, block_device_info)
+        self._powerops.resume(instance)
+
+    def destroy(self, instance, block_device_info, destroy_disks):
         """Turn an instance off and delete it; one that is gone already is no error."""
         if self._vmutils.vm_exists(instance.name):
             self._powerops.power_off(instance)
@@ -76,13 +95,14 @@ class VMOps:
         else:
             LOG.warning("No virtual machine to destroy: Hyper-V has none of its name.", instance=instance)
         self._consoleops.stop(instance.name)
+        self._volumeops.disconnect_all(instance, block_device_info)
         if destroy_disks:
             self._diskops.remove_folder(instance)
             # A revert destroys the new machine first, and then needs the former one's disks.
             if instance.task_state != task_states.RESIZE_REVERTING:
                 self._diskops.remove_aside(instance)
 
-    def _create(self, instance, spec, disks):
+    def _create(self, instance, spec, disks, volumes):
         name = instance.name
         self._vmutils.create_vm(name, False, spec.generation, paths.instance_folder(name), [instance.uuid])
         self._vmutils.update_vm(
@@ -96,6 +116,7 @@ class VMOps:
         )
         self._vmutils.create_scsi_controller(name)
         self._driveops.attach(name, spec.generation, disks)
+        self._driveops.attach_volumes(name, spec.generation, volumes)
         if spec.secure_boot:
             self._vmutils.enable_secure_boot(name, msft_ca_required=spec.needs_uefi_ca)
         self._consoleops.create_port(instance)

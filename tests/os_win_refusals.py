@@ -35,7 +35,7 @@ PENDING = [
     ),
     (
         "VMUtils",
-        "attach_volume_to_controller get_vm_physical_disk_mapping set_disk_host_res "
+        "attach_volume_to_controller set_disk_host_res "
         "get_mounted_disk_by_drive_number get_controller_volume_paths",
         "Physical disks come with the driver's volumes.",
     ),

@@ -54,6 +54,9 @@ def create_snapshot(model, service, AffectedSystem, SnapshotSettings, SnapshotTy
     def work():
         if machine.settings["UserSnapshotType"] == DISABLED:
             raise JobFailure(f"'{machine.name}' has checkpoints disabled.", INVALID_STATE)
+        if machine.of(storage.RASD, storage.PHYSICAL_DRIVE):
+            # Documented: no checkpoints of machines with pass-through disks.
+            raise JobFailure(f"'{machine.name}' has a physical disk, of which there are no checkpoints.")
         affected.append(_create(model, machine))
         return {"ResultingSnapshot": affected[-1].path}
 

@@ -14,10 +14,11 @@ from lab.hyperv_model.jobs import V2
 from lab.hyperv_model.providers import computes, provides
 
 CIMV2, STANDARD, STORAGE = "root/cimv2", "root/StandardCimv2", "root/microsoft/windows/storage"
-HYPER_V_FEATURE = 20  # Win32_ServerFeature.ID of the role
 CONSOLE_PORT = 2179  # documented: of the consoles of virtual machines
 # Flags of Win32Shutdown, less the 4 that forces (documented).
 SHUT_DOWN, REBOOT, POWER_OFF, FORCED = 1, 2, 8, 4
+# Win32_ServerFeature.ID of the role, and of Multipath I/O
+HYPER_V_FEATURE, MPIO_FEATURE = 20, 57
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +31,7 @@ class HostFacts:
     :ivar address: of its management operating system
     :ivar guest: how guests behave
     :ivar pci_devices: devices.PciDevice that machines can have
+    :ivar mpio: whether Multipath I/O is installed, and claims iSCSI disks
     """
 
     version: str = "10.0.20348"
@@ -47,6 +49,7 @@ class HostFacts:
     address: str = "192.0.2.10"
     guest: Guest = Guest()
     pci_devices: tuple = ()
+    mpio: bool = False
 
     def free_memory_mb(self, model, without=None):
         """Memory that no running machine has, leaving one of them out."""
@@ -138,6 +141,8 @@ def install(model):
         VolumeName="Simulated",
     )
     add(CIMV2, "Win32_ServerFeature", ID=HYPER_V_FEATURE, ParentID=0, Name="Hyper-V")
+    if facts.mpio:
+        add(CIMV2, "Win32_ServerFeature", ID=MPIO_FEATURE, ParentID=0, Name="Multipath I/O")
     for number, switch in enumerate(facts.switches):
         add(
             STANDARD,
@@ -153,21 +158,6 @@ def install(model):
             Speed=10_000_000_000,
             PermanentAddress="00155D000001",
         )
-    add(
-        STORAGE,
-        "MSFT_Disk",
-        ObjectId="simulated disk 0",
-        Path=r"\\?\scsi#simulated#0",
-        Number=0,
-        BusType=8,
-        FriendlyName="Simulated Disk",
-        UniqueId="SIMULATED0",
-        UniqueIdFormat=0,
-        Size=1 << 40,
-        IsOffline=False,
-        IsReadOnly=False,
-        IsSystem=True,
-    )
 
 
 def _add_numa_nodes(model):

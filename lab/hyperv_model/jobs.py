@@ -54,9 +54,9 @@ class JobFailure(Exception):
 class Fault:
     """A rule that makes the next calls of a method late or failing; see Model.faults.
 
-    :ivar method: ``Class.Method``
+    :ivar method: ``Class.Method``, or ``library.Function`` of a DLL
     :ivar message: the job's ErrorDescription; None: it does not fail
-    :ivar code: the job's ErrorCode
+    :ivar code: the job's ErrorCode, or what the function returns
     :ivar seconds: how long the job takes; None: as long as it would anyway
     :ivar times: how many calls it applies to; it is used up by them
     """
@@ -96,7 +96,7 @@ class Jobs:
         :param cancel: function without parameters, called instead of `work` if the job is killed or made fail
         :returns: the method's outputs
         """
-        fault = self._fault(method)
+        fault = self.fault(method)
         seconds = self.seconds if method in ASYNCHRONOUS else 0
         if fault:
             seconds = seconds if fault.seconds is None else fault.seconds
@@ -137,7 +137,8 @@ class Jobs:
             self._timers.add(timer)
             timer.start()
 
-    def _fault(self, method):
+    def fault(self, method):
+        """The Fault that this call of a method is to have, if any: it is used up."""
         for fault in self.faults:
             if fault.method.lower() == method.lower() and fault.times > 0:
                 fault.times -= 1

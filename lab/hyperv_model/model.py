@@ -14,11 +14,13 @@ from collections.abc import Callable
 from lab.hyperv_model import (
     checkpoints,
     devices,
+    disks,
     errors,
     events,
     exports,
     host,
     image_management,
+    iscsi,
     metrics,
     migration,
     networking,
@@ -34,10 +36,13 @@ from lab.hyperv_model.cim import ClassDefinition, Instance, Property, checked, p
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.host import HostFacts
 from lab.hyperv_model.jobs import Jobs
+from lab.hyperv_model.storage_network import StorageNetwork
 from lab.hyperv_model.store import Store
 
 FAMILIES = (
     host,
+    disks,
+    iscsi,
     networking,
     resources,
     virtual_system,
@@ -62,6 +67,7 @@ class Model:
     :param run_folder: folder for the named pipes of serial ports (``pipes/``); None: ports have no other end
     :param facts: what the host has; see HostFacts
     :param job_seconds: how long a job takes
+    :param storage_network: what it reaches over iSCSI; by default one of its own, without targets
     :ivar faults: list of jobs.Fault rules
     :ivar on_shutdown: function that a client's shutdown of the host calls, with whether the host shall start
         again; None: that is refused
@@ -74,6 +80,7 @@ class Model:
         run_folder: pathlib.Path | None = None,
         facts: HostFacts | None = None,
         job_seconds: float = 0.05,
+        storage_network: StorageNetwork | None = None,
     ):
         self.name = name
         self.local_path = local_path
@@ -85,6 +92,7 @@ class Model:
         self.jobs = Jobs(self.store, self.lock, job_seconds)
         self.faults = self.jobs.faults
         self.on_shutdown = None
+        self.storage_network = storage_network or StorageNetwork()
         self.machines = {}
         self._subscriptions = []
         with self.lock:
@@ -106,6 +114,21 @@ class Model:
         :raises CimError: there is none of this name
         """
         return Namespace(self, self.store.namespace(name))
+
+    def call(self, function: str, arguments: dict):
+        """Call a function of a DLL that speaks to one of the host's services, such as
+        ``iscsidsc.LoginIScsiTargetW``.
+
+        :raises CimError: what the service refuses, with the function's own code
+        """
+        serve = providers.service_for(function)
+        fault = self.jobs.fault(function)
+        if fault:
+            time.sleep(fault.seconds or 0)
+            if fault.message is not None:
+                raise CimError(fault.code, fault.message)
+        with self.lock:
+            return serve(self, **arguments)
 
     def subscribe(self, namespace, query, deliver):
         subscription = events.Subscription(self, namespace, wql.parse(query), deliver)

@@ -3,7 +3,7 @@
 
 import time
 
-from lab.hyperv_model import devices, errors, host, storage, switch_ports
+from lab.hyperv_model import devices, errors, host, passthrough, storage, switch_ports
 from lab.hyperv_model.cim import timestamp
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import FAILED, INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
@@ -193,6 +193,7 @@ def _admit(model, machine):
             FAILED,
         )
     storage.open_disks(model, machine, prefix)
+    passthrough.check_start(model, machine, prefix)
 
 
 def _set_guest_service(model, machine, present):

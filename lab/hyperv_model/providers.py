@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the families of classes say what they do: methods, and values that are made when they are asked
-for.
+"""Where the families of classes say what they do: methods, values that are made when they are asked for, and
+what their services answer to DLLs.
 """
 
 from lab.hyperv_model import errors
@@ -8,6 +8,7 @@ from lab.hyperv_model.errors import CimError
 
 _METHODS = {}
 _COMPUTED = {}
+_SERVED = {}
 
 
 def provides(method):
@@ -19,6 +20,19 @@ def provides(method):
 
     def register(function):
         _METHODS[method.lower()] = function
+        return function
+
+    return register
+
+
+def serves(name):
+    """Register the function for ``library.Function`` of a DLL: called as function(model, **arguments).
+
+    Arguments and what it returns are what JSON has.
+    """
+
+    def register(function):
+        _SERVED[name.lower()] = function
         return function
 
     return register
@@ -43,6 +57,17 @@ def function_for(definition, method):
         if found := _METHODS.get(f"{name}.{method.name}".lower()):
             return found
     raise CimError(errors.METHOD_NOT_IMPLEMENTED, f"{definition.name}.{method.name} is not simulated")
+
+
+def service_for(name):
+    """The registered function for ``library.Function``.
+
+    :raises CimError: there is none
+    """
+    try:
+        return _SERVED[name.lower()]
+    except KeyError:
+        raise CimError(errors.METHOD_NOT_IMPLEMENTED, f"{name} is not simulated") from None
 
 
 def computed(model, instance):

@@ -5,7 +5,7 @@ import typing
 import uuid
 from collections.abc import Callable
 
-from lab.hyperv_model import devices, embedded, networking, storage, switch_ports
+from lab.hyperv_model import devices, embedded, networking, passthrough, storage, switch_ports
 from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2
 from lab.hyperv_model.machine import SERVICE, machine_of
 from lab.hyperv_model.providers import provides
@@ -76,6 +76,15 @@ KINDS = {
     storage.SCSI: Kind(storage.RASD, 6, storage.add_controller, evidence="documented"),
     storage.DISK_DRIVE: Kind(storage.RASD, 17, storage.add_drive, hot=(1, 2), evidence="documented"),
     storage.DVD_DRIVE: Kind(storage.RASD, 16, storage.add_drive, hot=(2,)),
+    storage.PHYSICAL_DRIVE: Kind(
+        storage.RASD,
+        17,
+        passthrough.add_drive,
+        hot=(1, 2),
+        changeable=frozenset({"HostResource", "ElementName"}),
+        live=frozenset({"ElementName"}),
+        evidence="documented",
+    ),
     storage.HARD_DISK: Kind(
         storage.SASD,
         31,
@@ -291,6 +300,8 @@ def _check(model, machine, part):
     sub_type = part["ResourceSubType"]
     if sub_type in storage.EXTENSIONS:
         storage.check_file(model, machine, part)
+    elif sub_type == storage.PHYSICAL_DRIVE:
+        passthrough.check_disk(model, machine, part)
     elif sub_type == networking.CONNECTION:
         networking.check_connection(model, machine, part)
     elif sub_type == SERIAL_PORT:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serves a model to WMI clients in other processes, over a Unix socket.
+"""Serves a model to WMI clients in other processes, over a Unix socket; and to DLLs that call its services.
 
-Both sides write lines of JSON. A request is ``{"operation": NAME, "computer": …, "namespace": …, …}``, the
-answer ``{"result": …}`` or ``{"error": {"code": HRESULT, "message": …}}``. After ``subscribe`` the
+Both sides write lines of JSON. A request is ``{"operation": NAME, "computer": …, "namespace": …, …}``, or a
+DLL's ``{"operation": "call", "function": "library.Function", "arguments": …, …}``; the answer is ``{"result":
+…}`` or ``{"error": {"code": HRESULT or the function's own, "message": …}}``. After ``subscribe`` the
 connection carries ``{"event": …}`` until one side closes it. An instance travels as ``[class name, [value,
 …]]``, its values in the order of the class's properties, which ``class`` tells; clients keep class
 definitions, which never change.
@@ -72,14 +73,17 @@ class _Connection(socketserver.StreamRequestHandler):
             for line in self.rfile:
                 try:
                     request = json.loads(line)
-                    operation = _OPERATIONS[request["operation"]]
-                    _check_computer(self.server.model, request["computer"])
-                    namespace = self.server.model.namespace(request["namespace"])
-                    if operation is None:
+                    model, result = self.server.model, None
+                    _check_computer(model, request["computer"])
+                    if request["operation"] == "call":
+                        result = model.call(request["function"], request["arguments"])
+                    elif request["operation"] == "subscribe":
+                        namespace = model.namespace(request["namespace"])
                         subscription = namespace.subscribe(request["query"], self._deliver)
-                        answer = {"result": None}
                     else:
-                        answer = {"result": operation(namespace, request)}
+                        namespace = model.namespace(request["namespace"])
+                        result = _OPERATIONS[request["operation"]](namespace, request)
+                    answer = {"result": result}
                 except CimError as error:
                     answer = {"error": {"code": error.code, "message": error.message}}
                 self._write(answer)
@@ -168,7 +172,6 @@ _OPERATIONS = {
     "create": _refuse,
     "modify": _refuse,
     "delete": _refuse,
-    "subscribe": None,
 }
 
 

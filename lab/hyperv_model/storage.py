@@ -15,6 +15,7 @@ IDE = "Microsoft:Hyper-V:Emulated IDE Controller"
 SCSI = "Microsoft:Hyper-V:Synthetic SCSI Controller"
 DISK_DRIVE = "Microsoft:Hyper-V:Synthetic Disk Drive"
 DVD_DRIVE = "Microsoft:Hyper-V:Synthetic DVD Drive"
+PHYSICAL_DRIVE = "Microsoft:Hyper-V:Physical Disk Drive"
 HARD_DISK = "Microsoft:Hyper-V:Virtual Hard Disk"
 DVD_DISK = "Microsoft:Hyper-V:Virtual CD/DVD Disk"
 
@@ -40,6 +41,21 @@ def add_controller(model, machine, wanted):
 
 
 def add_drive(model, machine, wanted):
+    controller = check_slot(model, machine, wanted)
+    if (
+        wanted["ResourceSubType"] == DVD_DRIVE
+        and controller["ResourceSubType"] == SCSI
+        and machine.generation == 1
+    ):
+        raise failure(machine, wanted, "generation 1 takes DVD drives on IDE controllers only")
+    return insert_drive(model, machine, wanted)
+
+
+def check_slot(model, machine, wanted):
+    """Refuse a drive that is on no controller of this machine, or in a slot that is taken.
+
+    :returns: its controller
+    """
     controller = parent(model, machine, wanted, RASD, tuple(CONTROLLERS))
     slots = CONTROLLERS[controller["ResourceSubType"]].slots
     slot = wanted["AddressOnParent"] or ""
@@ -47,12 +63,13 @@ def add_drive(model, machine, wanted):
         raise failure(machine, wanted, f"AddressOnParent is {slot or 'missing'}, expected 0 to {slots - 1}")
     if any(drive["AddressOnParent"] == slot for drive in children(machine, controller)):
         raise failure(machine, wanted, f"slot {slot} of the controller is occupied")
-    if (
-        wanted["ResourceSubType"] == DVD_DRIVE
-        and controller["ResourceSubType"] == SCSI
-        and machine.generation == 1
-    ):
-        raise failure(machine, wanted, "generation 1 takes DVD drives on IDE controllers only")
+    return controller
+
+
+def insert_drive(model, machine, wanted):
+    """Add a drive that has been checked; generation 2 can boot from it."""
+    controller = parent(model, machine, wanted, RASD, tuple(CONTROLLERS))
+    slot = wanted["AddressOnParent"]
     device = controller["InstanceID"].partition("\\")[2]
     wanted.update(Parent=controller.path)
     drive = machine.add(named(machine, wanted, f"{device}\\{slot}\\D"))
@@ -96,11 +113,11 @@ def check_file(model, machine, disk):
 
 
 def disk_paths(machine):
-    """The files in its drives, hard disks first, in the order they were attached."""
+    """The files and disks in its drives, hard disks first, in the order they were attached."""
     return [
         path
-        for sub_type in (HARD_DISK, DVD_DISK)
-        for disk in machine.of(SASD, sub_type)
+        for class_name, sub_type in ((SASD, HARD_DISK), (RASD, PHYSICAL_DRIVE), (SASD, DVD_DISK))
+        for disk in machine.of(class_name, sub_type)
         for path in disk["HostResource"]
     ]
 

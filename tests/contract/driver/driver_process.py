@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process of ``on_hyperv``: runs code, a JSON string a line, and prints what that leaves in `said`.
 
-The code sees all names of this module. What it makes is destroyed after it.
+The code sees all names of this module, and of code before it. What it makes is destroyed after it, unless it
+sets `keep`: then after the next.
 """
 
 import warnings
@@ -21,7 +22,15 @@ from nova.virt import images  # noqa: E402
 
 from hyperv_driver import driver  # noqa: E402
 from tests.contract.driver.waiting import wait_for  # noqa: E402, F401
-from tests.unit.driver.base import FakeVirtAPI, flavor, image_meta, instance, vif  # noqa: E402, F401
+from tests.unit.driver.base import (  # noqa: E402, F401
+    FakeVirtAPI,
+    flavor,
+    image_meta,
+    instance,
+    iscsi_volume,
+    vif,
+    with_volumes,
+)
 
 CONF = conf.CONF
 INSTANCES = r"C:\OpenStack\instances"
@@ -39,16 +48,23 @@ def spawn(made, disk_format, vifs=(), block_device_info=None, **properties):
     return made
 
 
+def boot_from_volume(made, *volumes, **properties):
+    meta = image_meta(None, **properties)
+    block_device_info = with_volumes(*volumes, boot=True)
+    hyperv.spawn(admin, made, meta, [], None, {}, network_info=[], block_device_info=block_device_info)
+    return made
+
+
 def run(code):
     names = globals()
-    names["said"] = None
+    names["said"], names["keep"] = None, False
     try:
         exec(code, names)
     except Exception as error:  # noqa: BLE001  the test decides what it thinks of it
         return {"raised": f"{type(error).__name__}: {error}"}
     finally:
         CONF.clear_override("use_cow_images")
-        for name in hyperv.list_instances():
+        for name in [] if names["keep"] else hyperv.list_instances():
             hyperv.destroy(admin, instance(name), [])
     return names["said"]
 
@@ -58,6 +74,8 @@ CONF([], project="nova", default_config_files=[])
 CONF.set_override("instances_path", INSTANCES)
 CONF.set_override("vswitch_name", "external", group="hyperv")
 CONF.set_override("state_event_interval", 1, group="hyperv")
+CONF.set_override("volume_attach_retry_count", 2, group="hyperv")
+CONF.set_override("volume_attach_retry_interval", 1, group="hyperv")
 os.makedirs(INSTANCES)
 admin = context.get_admin_context()
 hyperv = driver.HyperVDriver(FakeVirtAPI())

@@ -77,6 +77,27 @@ def vif(**changes):
     )
 
 
+def iscsi_volume(serial, lun=0, **data):
+    """A connection_info as cinder's iSCSI drivers give it."""
+    portal = {"target_portal": "192.0.2.10:3260", "target_iqn": "iqn.2026-01.org.example:one"}
+    found = portal | {"target_lun": lun, "access_mode": "rw", "encrypted": False} | data
+    return {"driver_volume_type": "iscsi", "serial": serial, "data": found}
+
+
+def with_volumes(*connection_infos, boot=False, **block_device_info):
+    """A block_device_info with these volumes; if `boot`, the instance boots from the first of them."""
+    mappings = [
+        {
+            "connection_info": connection_info,
+            "boot_index": 0 if boot and number == 0 else None,
+            "disk_bus": None,
+            "mount_device": f"/dev/sd{chr(97 + number)}",
+        }
+        for number, connection_info in enumerate(connection_infos)
+    ]
+    return {"block_device_mapping": mappings, "root_device_name": "/dev/sda"} | block_device_info
+
+
 class FakeVirtAPI:
     """Stands for nova's ComputeVirtAPI: notes what was waited for, and may fail to deliver it."""
 
@@ -122,7 +143,7 @@ class DriverTestCase(testtools.TestCase):
 
     def spawn(self, made=None, disk_format="vhdx", vifs=(), properties=None, **arguments):
         made = made or instance()
-        if made.image_ref not in self.glance:
+        if disk_format and made.image_ref not in self.glance:
             self.glance[made.image_ref] = image_file(disk_format)
         meta = image_meta(disk_format, **(properties or {}))
         arguments = {"injected_files": [], "admin_password": None, "allocations": {}} | arguments

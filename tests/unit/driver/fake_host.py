@@ -39,6 +39,8 @@ class FakeVMUtils:
         self.calls = []
         self.guest_answers_shutdown = True
         self.stuck_in = None
+        self.slots = 64
+        self.unseen = 0
 
     def _vm(self, name):
         if name not in self.vms:
@@ -92,9 +94,47 @@ class FakeVMUtils:
         self._vm(vm_name)["disks"].append((bus, path))
         assert (drive_type == constants.DVD) == path.endswith(".iso")
 
-    def detach_vm_disk(self, vm_name, disk_path, is_physical=True):
-        assert not is_physical
+    def get_vm_ide_controller(self, vm_name, ctrller_addr):
+        assert self._vm(vm_name)["generation"] == constants.VM_GEN_1
+        return vm_name, "ide", ctrller_addr
+
+    def get_vm_scsi_controller(self, vm_name):
+        assert self._vm(vm_name)["scsi"]
+        return vm_name, "scsi", 0
+
+    def get_free_controller_slot(self, scsi_controller_path):
+        name, bus, _address = scsi_controller_path
+        slot = len([disk for disk in self._vm(name)["disks"] if disk[0] == bus])
+        if slot == self.slots:
+            raise exceptions.HyperVException("Exceeded the maximum number of slots")
+        return slot
+
+    def attach_volume_to_controller(self, vm_name, controller_path, address, mounted_disk_path, serial=None):
+        self._vm(vm_name)["disks"].append((controller_path[1], mounted_disk_path))
+        self._vm(vm_name).setdefault("volumes", {})[serial] = mounted_disk_path
+
+    def get_vm_physical_disk_mapping(self, vm_name):
+        volumes = self._vm(vm_name).get("volumes", {})
+        return {
+            serial: {"resource_path": (vm_name, serial), "mounted_disk_path": path}
+            for serial, path in volumes.items()
+        }
+
+    def set_disk_host_res(self, disk_res_path, mounted_disk_path):
+        self.calls.append(("set_disk_host_res", *disk_res_path, mounted_disk_path))
+        name, serial = disk_res_path
+        self._vm(name)["volumes"][serial] = mounted_disk_path
+
+    def get_mounted_disk_by_drive_number(self, device_number):
+        self.unseen -= 1
+        return None if self.unseen >= 0 else f"Msvm_DiskDrive {device_number}"
+
+    def detach_vm_disk(self, vm_name, disk_path=None, is_physical=True, serial=None):
         vm = self._vm(vm_name)
+        if serial:
+            disk_path = vm.get("volumes", {}).pop(serial, None)
+        else:
+            assert not is_physical
         vm["disks"] = [(bus, path) for bus, path in vm["disks"] if path != disk_path]
 
     def enable_secure_boot(self, vm_name, msft_ca_required):
@@ -126,7 +166,9 @@ class FakeVMUtils:
         return self._vm(vm_name)["generation"]
 
     def get_vm_storage_paths(self, vm_name):
-        return [path for _bus, path in self._vm(vm_name)["disks"]], []
+        vm = self._vm(vm_name)
+        volumes = list(vm.get("volumes", {}).values())
+        return [path for _bus, path in vm["disks"] if path not in volumes], volumes
 
     def get_vm_summary_info(self, vm_name):
         vm = self._vm(vm_name)
@@ -280,8 +322,58 @@ class FakeHostUtils:
 
 
 class FakeDiskUtils:
+    new_disk_policy = constants.DISK_POLICY_OFFLINE_SHARED
+
+    def __init__(self, connectors):
+        self._connectors = connectors
+
+    def get_new_disk_policy(self):
+        return self.new_disk_policy
+
+    def get_device_number_from_device_name(self, device_name):
+        return device_name.removeprefix(r"\\.\PHYSICALDRIVE")
+
+    def get_disk_size(self, disk_number):
+        return self._connectors.sizes[int(disk_number)]
+
     def get_disk_capacity(self, path):
         return 500 * GIB, 100 * GIB
+
+
+class FakeConnectors:
+    """connectors.Connectors, and its one connector: volumes have the number of their LUN."""
+
+    protocols = ("iscsi",)
+
+    def __init__(self):
+        self.connected = []
+        self.sizes = {}
+        self.failure = None
+
+    def properties(self):
+        return {"initiator": "iqn.1991-05.com.microsoft:this"}
+
+    def of(self, protocol):
+        assert protocol in self.protocols
+        return self
+
+    def connect_volume(self, data):
+        if self.failure:
+            raise self.failure
+        number = data["target_lun"]
+        self.connected = sorted({*self.connected, number})
+        return {"type": "block", "number": number, "path": rf"\\.\PHYSICALDRIVE{number}"}
+
+    def disconnect_volume(self, data):
+        if self.failure:
+            raise self.failure
+        self.connected = [number for number in self.connected if number != data["target_lun"]]
+
+    def get_volume_paths(self, data):
+        return [rf"\\.\PHYSICALDRIVE{data['target_lun']}"]
+
+    def extend_volume(self, data):
+        self.sizes[data["target_lun"]] += GIB
 
 
 class FakeAccess:
@@ -294,13 +386,14 @@ class FakeAccess:
 
 def utilities():
     """:returns: oswin.Utilities of a host without virtual machines."""
-    vmutils, vhdutils = FakeVMUtils(), FakeVHDUtils()
+    vmutils, vhdutils, connectors = FakeVMUtils(), FakeVHDUtils(), FakeConnectors()
     return oswin.Utilities(
         vmutils=vmutils,
         vhdutils=vhdutils,
-        diskutils=FakeDiskUtils(),
+        diskutils=FakeDiskUtils(connectors),
         networkutils=FakeNetworkUtils(vmutils),
         hostutils=FakeHostUtils(),
         pathutils=FakePathUtils(vhdutils),
         access=FakeAccess(),
+        connectors=connectors,
     )

@@ -85,6 +85,7 @@ class InterfaceTest(base.DriverTestCase):
             {
                 "has_imagecache",
                 "supports_attach_interface",
+                "supports_extend_volume",
                 "supports_image_type_iso",
                 "supports_image_type_vhd",
                 "supports_image_type_vhdx",
@@ -98,8 +99,7 @@ class InterfaceTest(base.DriverTestCase):
     def test_not_done_yet(self):
         made = self.spawn()
         for call in (
-            lambda: self.driver.attach_volume(self.context, {}, made, "/dev/sdb"),
-            lambda: self.driver.detach_volume(self.context, {}, made, "/dev/sdb"),
+            lambda: self.driver.swap_volume(self.context, {}, {}, made, "/dev/sdb", 1),
             lambda: self.driver.live_migration(self.context, made, "host", None, None),
         ):
             self.assertRaises(NotImplementedError, call)

@@ -40,6 +40,7 @@ class InterfaceTest(testtools.TestCase):
     def test_what_is_claimed_is_implemented(self):
         needed = {
             "supports_attach_interface": ("attach_interface", "detach_interface"),
+            "supports_extend_volume": ("extend_volume",),
             "has_imagecache": ("manage_image_cache",),
             "supports_migrate_to_same_host": (
                 "migrate_disk_and_power_off",

@@ -184,10 +184,7 @@ class SpawnTest(base.DriverTestCase):
         self.assertEqual([], os.listdir(self.instances / "_base"))
 
     def test_what_it_does_not_do_is_refused(self):
-        volume = {"block_device_mapping": [{"mount_device": "/dev/sdb"}]}
         for words, made, arguments in (
-            ("has volumes", instance(), {"block_device_info": volume}),
-            ("from a volume", instance(image_ref=""), {}),
             ("files to inject", instance(), {"injected_files": [("/etc/motd", "hello")]}),
             ("takes generation 2", instance(), {"properties": SECURE}),
             ("os_type is None", instance(), {"properties": SECURE | GENERATION_2}),

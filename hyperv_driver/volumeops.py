@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes of cinder: connected to this host, in the drives of a virtual machine, and back.
+
+A connected block device is a disk of the host, offline there, that a drive of the machine passes through. Its
+number may be another one after the host's boot; so a drive bears its volume's id, and is pointed to the disk
+that is the volume before the machine starts.
+"""
+
+import contextlib
+import time
+
+from nova import exception
+from nova.virt import driver
+from os_brick import exception as brick_exception
+from oslo_concurrency import lockutils
+from oslo_log import log as logging
+from oslo_utils import strutils
+
+from hyperv_driver.driveops import Volume
+from hyperv_driver.oswin import constants, exceptions
+
+LOG = logging.getLogger(__name__)
+
+# What Windows does with a disk that it has not seen before; an iSCSI disk is on a shared bus.
+KEEP_OFFLINE = (constants.DISK_POLICY_OFFLINE_SHARED, constants.DISK_POLICY_OFFLINE_ALL)
+# Seconds until Hyper-V has seen a new disk that Windows has seen.
+DRIVE_TIMEOUT = 10
+LOOK_EVERY = 0.5
+# The last one because os-brick asks WMI for the disk None if it found no disk.
+CONNECTION_ERRORS = (brick_exception.BrickException, exceptions.OSWinException, exceptions.x_wmi)
+
+
+class VolumeOps:
+    """
+    :param connectors: connectors.Connectors
+    """
+
+    def __init__(self, vmutils, diskutils, connectors, driveops):
+        self._vmutils = vmutils
+        self._diskutils = diskutils
+        self._connectors = connectors
+        self._driveops = driveops
+
+    def connector_properties(self):
+        return self._connectors.properties()
+
+    def attach(self, instance, connection_info, disk_bus, encryption):
+        """Connect a volume and give it to a virtual machine, which may run.
+
+        :raises nova.exception.VolumeAttachFailed: and its kin, see ``check``
+        :raises nova.exception.TooManyDiskDevices: the machine's SCSI controller is full
+        """
+        self.check(connection_info, disk_bus, encrypted=bool(encryption))
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._disconnect, connection_info)
+            self._driveops.attach_volume(instance.name, self._connect(connection_info))
+            undo.pop_all()
+
+    def detach(self, instance, connection_info):
+        """Take a volume from a virtual machine and disconnect it; it may be gone already."""
+        self._driveops.detach_volume(instance.name, connection_info["serial"])
+        self._disconnect(connection_info)
+
+    def extend(self, connection_info, size):
+        """Have this host, and so the guest, see that a volume has grown.
+
+        :param size: the new one, in bytes
+        :raises nova.exception.VolumeExtendFailed: it has not
+        """
+        connector = self._connectors.of(connection_info["driver_volume_type"])
+        data = connection_info["data"]
+        connector.extend_volume(data)
+        (path,) = connector.get_volume_paths(data)
+        found = self._diskutils.get_disk_size(self._diskutils.get_device_number_from_device_name(path))
+        if found < size:
+            raise exception.VolumeExtendFailed(
+                volume_id=connection_info["serial"],
+                reason=f"Windows finds {found} bytes on its disk, expected {size}",
+            )
+
+    def check_all(self, block_device_info):
+        """Refuse volumes that an instance cannot have, before anything is made for it; see ``check``."""
+        for mapping in driver.block_device_info_get_mapping(block_device_info):
+            self.check(mapping["connection_info"], mapping["disk_bus"])
+
+    def check(self, connection_info, disk_bus, encrypted=False):
+        """Refuse what this driver cannot do, or cannot do as asked.
+
+        :raises nova.exception.VolumeDriverNotFound: no connector speaks the volume's protocol
+        :raises nova.exception.VolumeEncryptionNotSupported:
+        :raises nova.exception.VolumeAttachFailed: it is read-only, or wanted on another bus
+        """
+        protocol, data = connection_info["driver_volume_type"], connection_info["data"]
+        serial = connection_info["serial"]
+        if protocol not in self._connectors.protocols:
+            raise exception.VolumeDriverNotFound(driver_type=protocol)
+        if encrypted or data.get("encrypted"):
+            raise exception.VolumeEncryptionNotSupported(volume_type=protocol, volume_id=serial)
+        if data.get("access_mode") == "ro":
+            raise exception.VolumeAttachFailed(
+                volume_id=serial, reason="it is read-only, and Hyper-V writes to every disk it has"
+            )
+        if disk_bus not in (None, "scsi"):
+            raise exception.VolumeAttachFailed(
+                volume_id=serial, reason=f"it is wanted on the bus {disk_bus}, expected scsi"
+            )
+        if data.get("qos_specs"):
+            LOG.warning("Hyper-V limits no physical disk: volume %s goes without its QoS specs", serial)
+
+    def connect_all(self, block_device_info):
+        """Connect an instance's volumes; returns them as Volumes, the one that it boots from first."""
+        root = root_volume(block_device_info)
+        mappings = driver.block_device_info_get_mapping(block_device_info)
+        return [
+            self._connect(mapping["connection_info"], is_root=mapping is root)
+            for mapping in sorted(mappings, key=lambda mapping: mapping is not root)
+        ]
+
+    def disconnect_all(self, instance, block_device_info):
+        """Disconnect the volumes of an instance that has no virtual machine any more.
+
+        What cannot be disconnected is said: it shall not keep its owner from deleting the instance.
+        """
+        for mapping in driver.block_device_info_get_mapping(block_device_info):
+            connection_info = mapping["connection_info"]
+            try:
+                self._disconnect(connection_info)
+            except CONNECTION_ERRORS as error:
+                LOG.warning(
+                    "Volume %s stays connected to this host: %s",
+                    connection_info["serial"],
+                    _without_secrets(error),
+                    instance=instance,
+                )
+
+    def reconnect(self, instance, block_device_info):
+        """Connect the volumes of a virtual machine that is off, and point its drives to where they are."""
+        volumes = self.connect_all(block_device_info)
+        if volumes:
+            self._driveops.point(instance.name, volumes)
+
+    def _connect(self, connection_info, is_root=False):
+        protocol, serial = connection_info["driver_volume_type"], connection_info["serial"]
+        policy = self._diskutils.get_new_disk_policy()
+        if policy not in KEEP_OFFLINE:
+            raise exception.VolumeAttachFailed(
+                volume_id=serial,
+                reason=f"this host brings new disks online (NewDiskPolicy is {policy}); "
+                "expected OfflineShared or OfflineAll: see Set-StorageSetting",
+            )
+        with _locked(connection_info):
+            try:
+                device = self._connectors.of(protocol).connect_volume(connection_info["data"])
+            except CONNECTION_ERRORS as error:
+                # Without that error, whose message has all of the connection, secrets included.
+                raise exception.VolumeAttachFailed(volume_id=serial, reason=_without_secrets(error)) from None
+        return Volume(serial, self._drive(serial, device["number"]), is_root)
+
+    def _disconnect(self, connection_info):
+        with _locked(connection_info):
+            connector = self._connectors.of(connection_info["driver_volume_type"])
+            connector.disconnect_volume(connection_info["data"])
+
+    def _drive(self, serial, number):
+        """The path of Hyper-V's object for a disk of the host."""
+        deadline = time.monotonic() + DRIVE_TIMEOUT
+        while not (path := self._vmutils.get_mounted_disk_by_drive_number(number)):
+            if time.monotonic() > deadline:
+                raise exception.VolumeAttachFailed(
+                    volume_id=serial, reason=f"Hyper-V has no Msvm_DiskDrive for disk {number} of this host"
+                )
+            time.sleep(LOOK_EVERY)
+        return path
+
+
+def root_volume(block_device_info):
+    """What an instance boots from, of its block device mapping; None: not from a volume."""
+    mappings = driver.block_device_info_get_mapping(block_device_info)
+    return next((mapping for mapping in mappings if mapping["boot_index"] == 0), None)
+
+
+@contextlib.contextmanager
+def _locked(connection_info):
+    """One at a time with each target: os-brick ends a session where it sees no other disk, though another
+    volume may be on its way.
+    """
+    data = connection_info["data"]
+    with contextlib.ExitStack() as stack:
+        for name in sorted(set(data.get("target_iqns") or [data["target_iqn"]])):
+            stack.enter_context(lockutils.lock(name, "hyperv-"))
+        yield
+
+
+def _without_secrets(error):
+    return strutils.mask_password(str(error))

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What hosts reach over iSCSI: targets at portals, with their logical units. Tests and backends fill it."""
+
+import dataclasses
+
+PORT = 3260
+
+
+@dataclasses.dataclass(eq=False)
+class Lun:
+    """A logical unit: a disk for every host that is logged in to its target.
+
+    :ivar size: in bytes
+    :ivar identifier: its NAA identifier, hexadecimal
+    :ivar late: seconds after login or rescan until a host has the disk
+    """
+
+    size: int
+    identifier: str
+    late: float = 0
+
+
+@dataclasses.dataclass(eq=False)
+class Target:
+    """
+    :ivar name: its iSCSI qualified name
+    :ivar portals: (address, port) of each of its portals
+    :ivar luns: Lun by number
+    :ivar chap: (user, secret) that a login needs; None: none
+    :ivar initiators: names of the initiators that may log in; None: all
+    """
+
+    name: str
+    portals: tuple = (("192.0.2.10", PORT),)
+    luns: dict = dataclasses.field(default_factory=dict)
+    chap: tuple | None = None
+    initiators: frozenset | None = None
+
+
+class StorageNetwork:
+    """The targets, and the portals that do not answer; hosts are told of every change.
+
+    A change to a Target itself is seen by a host that rescans.
+    """
+
+    def __init__(self):
+        self.targets = {}
+        self._silent = set()
+        self._watchers = []
+
+    def watch(self, watcher):
+        """Have a function without parameters called after each change."""
+        self._watchers.append(watcher)
+
+    def add(self, target):
+        self.targets[target.name] = target
+        self._changed()
+        return target
+
+    def remove(self, target):
+        del self.targets[target.name]
+        self._changed()
+
+    def cut(self, portal):
+        """Have a portal answer no more: sessions through it break."""
+        self._silent.add(portal)
+        self._changed()
+
+    def mend(self, portal):
+        self._silent.discard(portal)
+        self._changed()
+
+    def answers(self, portal):
+        """Whether a portal of this address and port is there and can be reached."""
+        known = {known for target in self.targets.values() for known in target.portals}
+        return portal in known - self._silent
+
+    def at(self, portal, name):
+        """The target of this name at a portal, or None."""
+        target = self.targets.get(name)
+        return target if target and portal in target.portals and self.answers(portal) else None
+
+    def _changed(self):
+        for watcher in self._watchers:
+            watcher()

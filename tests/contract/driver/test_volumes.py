@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes over iSCSI: os-brick's Windows connector on os-win, on the simulated initiator and its targets."""
+
+import textwrap
+
+from lab.hyperv_model import iscsi, storage
+from lab.hyperv_model.jobs import Fault
+from lab.hyperv_model.storage_network import Lun, Target
+from tests.contract.driver.on_hyperv import OnHyperVTest
+from tests.features import feature
+
+ONE, TWO = "11111111-aaaa-4000-8000-000000000001", "22222222-aaaa-4000-8000-000000000002"
+IQN = "iqn.2026-01.org.example:{}"
+PORTAL = ("192.0.2.10", 3260)
+GIB = 1024**3
+RUNNING, SHUTDOWN = 1, 4  # nova.compute.power_state
+GENERATIONS = ("hyperv-gen1", "hyperv-gen2")
+
+
+class VolumesTest(OnHyperVTest):
+    def setUp(self):
+        super().setUp()
+        self.network = self.model.storage_network
+        # As cinder's LVM driver does it: each volume has a target of its own.
+        self.one, self.two = (self.add_target(name, number) for number, name in enumerate(("one", "two")))
+        self.addCleanup(self.disconnect)
+        self.image = self.add_image("vhdx")
+
+    def add_target(self, name, *numbers):
+        luns = {number: Lun(GIB, f"60014050000000000000000000{name:0>4}{number:02x}") for number in numbers}
+        return self.network.add(Target(IQN.format(name), luns=luns))
+
+    def disconnect(self):
+        self.nova("")
+        initiator = self.model.initiator
+        for session in list(initiator.sessions.values()):
+            initiator.log_out(session)
+        initiator.static.clear()
+        initiator.persistent.clear()
+        for target in list(self.network.targets.values()):
+            self.network.remove(target)
+
+    def nova(self, code):
+        names = f"""
+            one = iscsi_volume("{ONE}")
+            two = iscsi_volume("{TWO}", lun=1, target_iqn="{IQN.format("two")}")
+            image = "{self.image}"
+        """
+        return super().nova(textwrap.dedent(names) + textwrap.dedent(code))
+
+    def drives(self, name="instance-00000001"):
+        """(volume's id, controller, number of the disk) of the machine's physical drives."""
+        machine = next(machine for machine in self.model.machines.values() if machine.name == name)
+        controllers = {part.path: part["ResourceSubType"].split()[-2] for part in machine.of(storage.RASD)}
+        return [
+            (
+                drive["ElementName"],
+                controllers[drive["Parent"]],
+                self.model.store.at(drive["HostResource"][0])["DriveNumber"],
+            )
+            for drive in machine.of(storage.RASD, storage.PHYSICAL_DRIVE)
+        ]
+
+    def assert_nothing_is_connected(self):
+        initiator = self.model.initiator
+        self.assertEqual(({}, [], []), (initiator.sessions, initiator.persistent, initiator.static))
+        self.assertEqual({}, self.model.disks)
+
+    def test_connector(self):
+        said = self.nova("""
+            CONF.set_override("my_ip", "192.0.2.7")
+            CONF.set_override("host", "hv1")
+            said = hyperv.get_volume_connector(None)
+        """)
+        self.assertEqual("iqn.1991-05.com.microsoft:hv1", said["initiator"])
+        found = [said[name] for name in ("ip", "host", "os_type", "multipath")]
+        self.assertEqual(["192.0.2.7", "hv1", "win32", False], found)
+
+    @feature("Attach and detach volumes")
+    def test_a_running_server_gets_volumes_and_loses_them(self):
+        for machine_type in GENERATIONS:
+            said = self.nova(f"""
+                made, keep = spawn(instance(image_ref=image), "vhdx", hw_machine_type="{machine_type}"), True
+                hyperv.attach_volume(admin, one, made, "/dev/sdb")
+                hyperv.attach_volume(admin, two, made, "/dev/sdc", disk_bus="scsi")
+                said = [hyperv.get_info(made).state, hyperv.get_diagnostics(made)["disks"]]
+            """)
+            self.assertEqual([RUNNING, 3], said)
+            self.assertEqual([(ONE, "SCSI", 1), (TWO, "SCSI", 2)], self.drives())
+            self.nova("""
+                keep = True
+                hyperv.detach_volume(admin, one, made, "/dev/sdb")
+            """)
+            self.assertEqual([(TWO, "SCSI", 2)], self.drives())
+            self.assertEqual(
+                [self.two.name], [session.name for session in self.model.initiator.sessions.values()]
+            )
+            self.nova("""
+                for _again in range(2):
+                    hyperv.detach_volume(admin, two, made, "/dev/sdc")
+            """)
+            self.assert_nothing_is_connected()
+
+    @feature("Boot from volume")
+    def test_boot_from_volume(self):
+        for machine_type, bus in zip(GENERATIONS, ("IDE", "SCSI"), strict=True):
+            said = self.nova(f"""
+                volumes = one, two
+                made, keep = boot_from_volume(instance(), *volumes, hw_machine_type="{machine_type}"), True
+                hyperv.reboot(admin, made, [], "HARD", with_volumes(*volumes, boot=True))
+                disks = [name for name in os.listdir(os.path.join(INSTANCES, made.name)) if "vhd" in name]
+                said = [hyperv.get_info(made).state, disks]
+            """)
+            self.assertEqual([RUNNING, []], said)
+            self.assertEqual([(ONE, bus, 1), (TWO, "SCSI", 2)], self.drives())
+            self.nova("hyperv.destroy(admin, made, [], with_volumes(*volumes, boot=True))")
+            self.assert_nothing_is_connected()
+
+    @feature("Boot from volume", "Resize on the same host")
+    def test_resize_and_its_revert(self):
+        said = self.nova("""
+            from unittest import mock
+            CONF.set_override("my_ip", "192.0.2.7")
+            small, large = flavor(memory_mb=512), flavor(memory_mb=1024)
+            made = instance(flavor=small)
+            volumes = with_volumes(one, two, boot=True)
+            boot_from_volume(made, one, two)
+            vmutils = hyperv._vmops._vmutils
+            def seen():
+                state, memory = hyperv.get_info(made).state, vmutils.get_vm_memory_info(made.name)["Limit"]
+                return [state, memory, sorted(vmutils.get_vm_physical_disk_mapping(made.name))]
+            hyperv.migrate_disk_and_power_off(admin, made, "192.0.2.7", large, [], volumes)
+            said = [hyperv._volumeops._connectors.of("iscsi")._iscsi_utils.get_targets()]
+            made.old_flavor, made.flavor = small, large
+            hyperv.finish_migration(admin, None, made, "", [], image_meta(None), True, {}, volumes)
+            said.append(seen())
+            made.task_state = "resize_reverting"
+            hyperv.destroy(admin, made, [], volumes)
+            made.flavor, made.task_state = small, None
+            with mock.patch("nova.objects.Instance.image_meta", image_meta(None)):
+                hyperv.finish_revert_migration(admin, made, [], None, volumes)
+            said.append(seen())
+            hyperv.destroy(admin, made, [], volumes)
+        """)
+        self.assertEqual([[], [RUNNING, 1024, [ONE, TWO]], [RUNNING, 512, [ONE, TWO]]], said)
+        self.assert_nothing_is_connected()
+
+    def test_volumes_at_one_target_share_a_session(self):
+        self.one.luns[7] = Lun(GIB, "60014050000000000000000000000007")
+        self.nova("""
+            made, keep, seven = spawn(instance(image_ref=image), "vhdx"), True, iscsi_volume("7", lun=7)
+            for volume in one, seven:
+                hyperv.attach_volume(admin, volume, made, "/dev/sdb")
+        """)
+        self.assertEqual(1, len(self.model.initiator.sessions))
+        self.nova("keep = True; hyperv.detach_volume(admin, one, made, '/dev/sdb')")
+        self.assertEqual([("7", "SCSI", 2)], self.drives())
+        del self.one.luns[0]  # cinder's part
+        self.nova("keep = True; hyperv.detach_volume(admin, seven, made, '/dev/sdb')")
+        self.assert_nothing_is_connected()
+
+    @feature("Extend a volume")
+    def test_extend(self):
+        self.nova("""
+            made, keep = spawn(instance(image_ref=image), "vhdx"), True
+            hyperv.attach_volume(admin, one, made, "/dev/sdb")
+        """)
+        self.one.luns[0].size = 2 * GIB
+        extend = "keep = True; hyperv.extend_volume(admin, one, made, {} << 30)"
+        self.assertIsNone(self.nova(extend.format(2)))
+        self.assertIn("Windows finds 2147483648 bytes", self.nova(extend.format(3))["raised"])
+
+    def test_disks_that_bear_other_numbers_after_the_hosts_boot(self):
+        self.nova("""
+            volumes = two, one
+            made, keep = boot_from_volume(instance(), *volumes), True
+            hyperv.power_off(made)
+        """)
+        self.assertEqual([(TWO, "IDE", 1), (ONE, "SCSI", 2)], self.drives())
+        self.two.luns[1].late = 0.5
+        self.model.initiator.log_in_again()
+        said = self.nova("""
+            hyperv.power_on(admin, made, [], with_volumes(*volumes, boot=True))
+            said, keep = hyperv.get_info(made).state, True
+        """)
+        self.assertEqual(RUNNING, said)
+        self.assertEqual([(TWO, "IDE", 2), (ONE, "SCSI", 1)], self.drives())
+
+    def test_a_disk_that_is_late(self):
+        self.one.luns[0].late = 1.5
+        said = self.nova("""
+            made = spawn(instance(image_ref=image), "vhdx")
+            hyperv.attach_volume(admin, one, made, "/dev/sdb")
+            said = list(hyperv._vmops._vmutils.get_vm_physical_disk_mapping(made.name))
+        """)
+        self.assertEqual([ONE], said)
+
+    def test_a_disk_that_does_not_come_leaves_nothing(self):
+        del self.one.luns[0]
+        said = self.nova("""
+            made, keep = spawn(instance(image_ref=image), "vhdx"), True
+            hyperv.attach_volume(admin, one, made, "/dev/sdb")
+        """)
+        self.assertIn(f"VolumeAttachFailed: Volume {ONE} could not be attached", said["raised"])
+        self.assertEqual([], self.drives())
+        self.assert_nothing_is_connected()
+
+    def test_chap(self):
+        self.one.chap = ("nova", "a secret of 16 b")
+        volume = 'iscsi_volume(one["serial"], auth_method="CHAP", auth_username="nova", auth_password="{}")'
+        attach = f"keep = True; hyperv.attach_volume(admin, {volume}, made, '/dev/sdb')"
+        self.nova('made, keep = spawn(instance(image_ref=image), "vhdx"), True')
+        said = self.nova(attach.format("another, of 16 b"))["raised"]
+        self.assertIn("VolumeAttachFailed", said)
+        self.assertNotIn("another", said)
+        self.assertIsNone(self.nova(attach.format("a secret of 16 b")))
+        self.assertEqual([(ONE, "SCSI", 1)], self.drives())
+        self.errors.seek(0)
+        log = self.errors.read()
+        self.assertIn("Authentication Failure", log)
+        for secret in ("another, of 16 b", "a secret of 16 b"):
+            self.assertNotIn(secret, log)
+
+    def test_a_spawn_that_finds_no_target_leaves_nothing(self):
+        self.network.cut(PORTAL)
+        self.addCleanup(self.network.mend, PORTAL)
+        said = self.nova("boot_from_volume(instance(), one)")
+        self.assertIn("VolumeAttachFailed", said["raised"])
+        self.assertEqual({}, self.model.machines)
+        self.assert_nothing_is_connected()
+
+    def test_a_login_that_is_refused_once(self):
+        self.model.faults.append(
+            Fault("iscsidsc.LoginIScsiTargetW", "the target is busy", iscsi.CONNECTION_FAILED, seconds=0.2)
+        )
+        attach = 'keep = True; hyperv.attach_volume(admin, one, made, "/dev/sdb")'
+        self.nova('made, keep = spawn(instance(image_ref=image), "vhdx"), True')
+        self.assertIn("VolumeAttachFailed", self.nova(attach)["raised"])
+        self.assert_nothing_is_connected()
+        self.assertIsNone(self.nova(attach))
+
+    def test_a_lost_session(self):
+        self.nova("""
+            made, keep = boot_from_volume(instance(), one), True
+            hyperv.power_off(made)
+        """)
+        power_on = "keep = True; hyperv.power_on(admin, made, [], with_volumes(one, boot=True))"
+        self.network.cut(PORTAL)
+        self.assertIn("VolumeAttachFailed", self.nova(power_on)["raised"])
+        self.network.mend(PORTAL)
+        self.assertIsNone(self.nova(power_on))
+        self.assertEqual([(ONE, "IDE", 1)], self.drives())
+
+    def test_a_host_that_brings_new_disks_online(self):
+        self.model.new_disk_policy = 1
+        self.addCleanup(setattr, self.model, "new_disk_policy", 2)
+        said = self.nova("boot_from_volume(instance(), one)")
+        self.assertIn("expected OfflineShared or OfflineAll", said["raised"])
+
+    def test_many_at_once(self):
+        for number in range(4):
+            self.add_target(number, *range(4 * number, 4 * number + 4))
+        said = self.nova("""
+            from concurrent.futures import ThreadPoolExecutor
+            def life(number):
+                made, target = instance(f"x-{number}"), f"iqn.2026-01.org.example:{number // 4}"
+                volume = iscsi_volume(f"{number:08}", number, target_iqn=target)
+                boot_from_volume(made, volume)
+                state = hyperv.get_info(made).state
+                hyperv.destroy(admin, made, [], with_volumes(volume, boot=True))
+                return state
+            with ThreadPoolExecutor(8) as pool:
+                said = list(pool.map(life, range(16)))
+        """)
+        self.assertEqual([RUNNING] * 16, said)
