@@ -85,6 +85,34 @@ class Inventory(WindowsNodeCase):
         self.assertRegex(host, r"^host SIM-WIN-CI: Microsoft Windows Server 2022 .*, 10\.0\.20348$")
         self.assertEqual("switch external", switch)
 
+    def left(self, before):
+        """Run the role's `left`, where the list of before has these lines."""
+        (self.folder / "before.txt").write_text(before)
+        playbook = self.folder / "left.yaml"
+        playbook.write_text("""
+- hosts: hyperv
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role: {name: hyperv-inventory, tasks_from: left}
+""")
+        variables = {
+            "hyperv_inventory_before": str(self.folder / "before.txt"),
+            "hyperv_inventory_retries": 1,
+        }
+        return self.run_playbook(playbook, **variables)
+
+    def test_what_was_left_is_named(self):
+        path = self.folder / "now.txt"
+        self.assert_succeeds(self.run_role("hyperv-inventory", hyperv_inventory_file=str(path)))
+        host, switch = path.read_text().splitlines()
+        instances = self.local(r"C:\OpenStack\instances")
+        (instances / "_base").mkdir(parents=True)
+        self.assert_succeeds(self.left(f"{host}\n{switch}\nmachine gone\n"))
+        self.assert_fails(self.left(host), "left on the host: switch external")
+        (instances / "instance-00000001").mkdir()
+        result = self.left(f"{host}\n{switch}")
+        self.assert_fails(result, r"left on the host: C:\\OpenStack\\instances\\instance-00000001")
+
 
 class Logs(WindowsNodeCase):
     def fetch(self):
