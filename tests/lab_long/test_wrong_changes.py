@@ -7,8 +7,10 @@ from pathlib import Path
 
 from tests.lab.command import CHANGES, CHECKOUT, LabTest
 
-# The call that attaches the root disk of a generation 1 machine, as Tempest's are, in hyperv_driver/vmops.py.
+# Lines of hyperv_driver/vmops.py: one attaches the root disk of a generation 1 machine, as Tempest's are, the other
+# removes what a machine had on disk.
 ATTACH = "attach_ide_drive(name, root_disk"
+REMOVE = "self._diskops.remove_folder(instance)"
 
 
 class WrongChangesTest(LabTest):
@@ -19,21 +21,26 @@ class WrongChangesTest(LabTest):
 
     def test_driver_that_attaches_no_disk(self):
         """Hyper-V starts such a machine and nova is content: the host itself has to be asked."""
-        patch = Path(self.enterContext(tempfile.TemporaryDirectory())) / "no-disk.patch"
-        patch.write_text(no_disk())
-        outcome = self.push("--project", "hyperv-ci", "--patch", patch)
+        outcome = self.push_driver_without(ATTACH)
         self.assertEqual(-1, outcome.vote)
         self.assertIn("the host has no disk", outcome.page)
 
+    def test_driver_that_leaves_disks_behind(self):
+        """Every test passes, and the host fills up."""
+        outcome = self.push_driver_without(REMOVE)
+        self.assertEqual(-1, outcome.vote)
+        self.assertRegex(outcome.page, r"left on the host: C:\\OpenStack\\instances\\instance-")
 
-def no_disk() -> str:
-    """Return a change to the driver, as it is, that leaves the disks out of spawn."""
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["git", "clone", "--quiet", "--shared", CHECKOUT, folder], check=True)
-        path = Path(folder, "hyperv_driver", "vmops.py")
+    def push_driver_without(self, words: str):
+        """Push a change to the driver, as it is, that takes a line out of vmops.py."""
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        subprocess.run(["git", "clone", "--quiet", "--shared", CHECKOUT, folder / "tree"], check=True)
+        path = folder / "tree/hyperv_driver/vmops.py"
         lines = path.read_text().splitlines(keepends=True)
-        (number,) = (number for number, line in enumerate(lines) if ATTACH in line)
+        (number,) = (number for number, line in enumerate(lines) if words in line)
         indentation = lines[number][: -len(lines[number].lstrip())]
         lines[number] = f"{indentation}pass\n"
         path.write_text("".join(lines))
-        return subprocess.check_output(["git", "-C", folder, "diff"], text=True)
+        diff = subprocess.check_output(["git", "-C", folder / "tree", "diff"], text=True)
+        (folder / "driver.patch").write_text(diff)
+        return self.push("--project", "hyperv-ci", "--patch", folder / "driver.patch")
