@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.lab.command import CHANGES, CHECKOUT, LabTest
 
-# Lines of hyperv_driver/vmops.py: one attaches the root disk of a generation 1 machine, as Tempest's are, the other
+# Lines of hyperv_driver/vmops.py: one attaches the root disk of a generation 1 machine, as Tempest's are, one
 # removes what a machine had on disk.
 ATTACH = "attach_ide_drive(name, root_disk"
 REMOVE = "self._diskops.remove_folder(instance)"

@@ -1,33 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The first screen of a log page, as a reviewer's browser shows it, for builds that failed unusually."""
 
-from selenium import webdriver
-from selenium.webdriver.common.by import By
-
+from tests import browser
 from tests.unit.ci.test_log_page import LogPageCase, failed, play, playbook, task
 
-SCREEN = 1280, 800
 NEEDLE = "KeyError: the-cause"
 # A word that no line break divides, more lines than a screen has, and what is no text.
 LONG, MANY, STRANGE = "x" * 20_000, "a line of no use\n" * 5_000, "\x1b[31m\x07\u202e\ufffe \U0001f4a9"
 
 
-def start_browser():
-    """Return headless Chromium without JavaScript, its window as large as SCREEN."""
-    options = webdriver.ChromeOptions()
-    # Debian's chromium finds no sandbox of its own as root, and none is needed for pages that we made.
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"):
-        options.add_argument(argument)
-    options.add_argument("--window-size={},{}".format(*SCREEN))
-    options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
-    service = webdriver.ChromeService("/usr/bin/chromedriver")
-    return webdriver.Chrome(options, service)
-
-
-class FirstScreenTest(LogPageCase):
+class FirstScreenTest(browser.OnFirstScreen, LogPageCase):
     @classmethod
     def setUpClass(cls):
-        cls.browser = start_browser()
+        cls.browser = browser.start(javascript=False)
         cls.addClassCleanup(cls.browser.quit)
 
     def show(self, **facts):
@@ -35,21 +20,8 @@ class FirstScreenTest(LogPageCase):
         self.page(**facts)
         self.browser.get(f"file://{self.site}/index.html")
 
-    def assertOnFirstScreen(self, words):
-        """The words begin on the first screen, and are not cut away by what scrolls."""
-        width, height = SCREEN
-        found = self.browser.find_elements(By.XPATH, f"//body//*[contains(text(), '{words}')]")
-        self.assertTrue(found, f"the page does not say {words!r}")
-        inside = self.browser.execute_script(POSITION, found[0], words)
-        self.assertTrue(0 <= inside["top"] and inside["bottom"] <= height, (words, inside))
-        self.assertTrue(0 <= inside["left"] and inside["right"] <= width, (words, inside))
-        self.assertLessEqual(
-            self.browser.execute_script("return document.documentElement.scrollWidth"), width
-        )
-
     def assertCause(self, *words):
-        for text in ("FAILURE", *words):
-            self.assertOnFirstScreen(text)
+        self.assertOnFirstScreen("FAILURE", *words)
 
     def fail_task(self, **result):
         self.leave(
@@ -105,19 +77,3 @@ class FirstScreenTest(LogPageCase):
         self.leave("job-output.txt", MANY + NEEDLE)
         self.show()
         self.assertCause("Not read: ", NEEDLE)
-
-
-# Where the words are on the screen: of an element that scrolls, only what it shows counts.
-POSITION = """
-const [element, words] = arguments;
-const text = [...element.childNodes].find(node => node.nodeType === 3 && node.data.includes(words));
-const range = document.createRange();
-const start = text.data.indexOf(words);
-range.setStart(text, start);
-range.setEnd(text, start + words.length);
-const seen = range.getBoundingClientRect();
-const box = element.getBoundingClientRect();
-const clips = getComputedStyle(element).overflowY !== 'visible';
-return {top: seen.top, left: seen.left, right: seen.right,
-        bottom: clips && seen.bottom > box.bottom ? Infinity : seen.bottom};
-"""
