@@ -6,13 +6,13 @@ from os_brick.initiator import connector
 
 CONF = nova.conf.CONF
 
-ISCSI = "iscsi"
+ISCSI, SMBFS = "iscsi", "smbfs"
 
 
 class Connectors:
     """One connector for each protocol, made when it is first asked for."""
 
-    protocols = (ISCSI,)
+    protocols = (ISCSI, SMBFS)
 
     def __init__(self):
         self._made = {}

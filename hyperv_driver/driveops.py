@@ -33,12 +33,14 @@ class Volume:
     """A volume that is connected to this host.
 
     :ivar serial: its id, which its drive bears
-    :ivar path: of the Msvm_DiskDrive that it is
+    :ivar path: of the Msvm_DiskDrive that it is, or of its virtual disk
+    :ivar is_physical: whether it is the former
     :ivar is_root: whether the virtual machine boots from it
     """
 
     serial: str
     path: str
+    is_physical: bool = True
     is_root: bool = False
 
 
@@ -72,6 +74,9 @@ class DriveOps:
 
         :raises nova.exception.TooManyDiskDevices:
         """
+        if not volume.is_physical:
+            self.attach_other(name, volume.path)
+            return
         controller = self._vmutils.get_vm_scsi_controller(name)
         try:
             slot = self._vmutils.get_free_controller_slot(controller)
@@ -82,22 +87,24 @@ class DriveOps:
     def attach_volumes(self, name, generation, volumes):
         """Attach the volumes of a new virtual machine, which may boot from one."""
         for volume in volumes:
-            if volume.is_root and generation == constants.VM_GEN_1:
+            if volume.is_root and not volume.is_physical:
+                self.attach_root(name, generation, volume.path)
+            elif volume.is_root and generation == constants.VM_GEN_1:
                 controller = self._vmutils.get_vm_ide_controller(name, 0)
                 self._vmutils.attach_volume_to_controller(
                     name, controller, 0, volume.path, serial=volume.serial
                 )
             else:
                 self.attach_volume(name, volume)
-            if volume.is_root and generation == constants.VM_GEN_2:
-                self._vmutils.set_boot_order(name, [volume.path])
+                if volume.is_root:
+                    self._vmutils.set_boot_order(name, [volume.path])
 
-    def detach_volume(self, name, serial):
+    def detach_physical(self, name, serial):
         """Take away the drive of a volume; none is no error."""
         self._vmutils.detach_vm_disk(name, serial=serial)
 
     def point(self, name, volumes):
-        """Have the drives of volumes pass through the disks that the volumes are now."""
+        """Have the drives of physical volumes pass through the disks that these are now."""
         drives = self._vmutils.get_vm_physical_disk_mapping(name)
         for volume in volumes:
             drive = drives[volume.serial]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes of cinder: connected to this host, in the drives of a virtual machine, and back.
 
-A connected block device is a disk of the host, offline there, that a drive of the machine passes through. Its
-number may be another one after the host's boot; so a drive bears its volume's id, and is pointed to the disk
-that is the volume before the machine starts.
+A volume over SMB is a virtual disk on a share. One over iSCSI is a disk of the host, offline there, that a
+drive of the machine passes through. Its number may be another one after the host's boot; so a drive bears its
+volume's id, and is pointed to the disk that is the volume before the machine starts.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from oslo_concurrency import lockutils
 from oslo_log import log as logging
 from oslo_utils import strutils
 
+from hyperv_driver.connectors import SMBFS
 from hyperv_driver.driveops import Volume
 from hyperv_driver.oswin import constants, exceptions
 
@@ -58,7 +59,10 @@ class VolumeOps:
 
     def detach(self, instance, connection_info):
         """Take a volume from a virtual machine and disconnect it; it may be gone already."""
-        self._driveops.detach_volume(instance.name, connection_info["serial"])
+        if _is_file(connection_info):
+            self._driveops.detach(instance.name, self._path(connection_info))
+        else:
+            self._driveops.detach_physical(instance.name, connection_info["serial"])
         self._disconnect(connection_info)
 
     def extend(self, connection_info, size):
@@ -66,11 +70,12 @@ class VolumeOps:
 
         :param size: the new one, in bytes
         :raises nova.exception.VolumeExtendFailed: it has not
+        :raises nova.exception.ExtendVolumeNotSupported: it is a virtual disk
         """
-        connector = self._connectors.of(connection_info["driver_volume_type"])
-        data = connection_info["data"]
-        connector.extend_volume(data)
-        (path,) = connector.get_volume_paths(data)
+        if _is_file(connection_info):
+            raise exception.ExtendVolumeNotSupported()
+        self._connector(connection_info).extend_volume(connection_info["data"])
+        path = self._path(connection_info)
         found = self._diskutils.get_disk_size(self._diskutils.get_device_number_from_device_name(path))
         if found < size:
             raise exception.VolumeExtendFailed(
@@ -105,7 +110,7 @@ class VolumeOps:
                 volume_id=serial, reason=f"it is wanted on the bus {disk_bus}, expected scsi"
             )
         if data.get("qos_specs"):
-            LOG.warning("Hyper-V limits no physical disk: volume %s goes without its QoS specs", serial)
+            LOG.warning("This driver limits no disk: volume %s goes without its QoS specs", serial)
 
     def connect_all(self, block_device_info):
         """Connect an instance's volumes; returns them as Volumes, the one that it boots from first."""
@@ -135,12 +140,24 @@ class VolumeOps:
 
     def reconnect(self, instance, block_device_info):
         """Connect the volumes of a virtual machine that is off, and point its drives to where they are."""
-        volumes = self.connect_all(block_device_info)
-        if volumes:
-            self._driveops.point(instance.name, volumes)
+        physical = [volume for volume in self.connect_all(block_device_info) if volume.is_physical]
+        if physical:
+            self._driveops.point(instance.name, physical)
 
     def _connect(self, connection_info, is_root=False):
-        protocol, serial = connection_info["driver_volume_type"], connection_info["serial"]
+        serial, is_file = connection_info["serial"], _is_file(connection_info)
+        if not is_file:
+            self._check_policy(serial)
+        with _locked(connection_info):
+            try:
+                device = self._connector(connection_info).connect_volume(connection_info["data"])
+            except CONNECTION_ERRORS as error:
+                # Without that error, whose message has all of the connection, secrets included.
+                raise exception.VolumeAttachFailed(volume_id=serial, reason=_without_secrets(error)) from None
+        path = device["path"] if is_file else self._drive(serial, device["number"])
+        return Volume(serial, path, not is_file, is_root)
+
+    def _check_policy(self, serial):
         policy = self._diskutils.get_new_disk_policy()
         if policy not in KEEP_OFFLINE:
             raise exception.VolumeAttachFailed(
@@ -148,18 +165,17 @@ class VolumeOps:
                 reason=f"this host brings new disks online (NewDiskPolicy is {policy}); "
                 "expected OfflineShared or OfflineAll: see Set-StorageSetting",
             )
-        with _locked(connection_info):
-            try:
-                device = self._connectors.of(protocol).connect_volume(connection_info["data"])
-            except CONNECTION_ERRORS as error:
-                # Without that error, whose message has all of the connection, secrets included.
-                raise exception.VolumeAttachFailed(volume_id=serial, reason=_without_secrets(error)) from None
-        return Volume(serial, self._drive(serial, device["number"]), is_root)
 
     def _disconnect(self, connection_info):
         with _locked(connection_info):
-            connector = self._connectors.of(connection_info["driver_volume_type"])
-            connector.disconnect_volume(connection_info["data"])
+            self._connector(connection_info).disconnect_volume(connection_info["data"])
+
+    def _connector(self, connection_info):
+        return self._connectors.of(connection_info["driver_volume_type"])
+
+    def _path(self, connection_info):
+        (path,) = self._connector(connection_info).get_volume_paths(connection_info["data"])
+        return path
 
     def _drive(self, serial, number):
         """The path of Hyper-V's object for a disk of the host."""
@@ -179,14 +195,19 @@ def root_volume(block_device_info):
     return next((mapping for mapping in mappings if mapping["boot_index"] == 0), None)
 
 
+def _is_file(connection_info):
+    return connection_info["driver_volume_type"] == SMBFS
+
+
 @contextlib.contextmanager
 def _locked(connection_info):
-    """One at a time with each target: os-brick ends a session where it sees no other disk, though another
-    volume may be on its way.
+    """One at a time with each target or share: os-brick ends a session where it sees no other disk, and a
+    mapping of which no file is open, though another volume may be on its way.
     """
     data = connection_info["data"]
+    place = "export" if _is_file(connection_info) else "target_iqn"
     with contextlib.ExitStack() as stack:
-        for name in sorted(set(data.get("target_iqns") or [data["target_iqn"]])):
+        for name in sorted(set(data.get("target_iqns") or [data[place]])):
             stack.enter_context(lockutils.lock(name, "hyperv-"))
         yield
 

@@ -35,12 +35,6 @@ PENDING = [
     ),
     (
         "VMUtils",
-        "attach_volume_to_controller set_disk_host_res "
-        "get_mounted_disk_by_drive_number get_controller_volume_paths",
-        "Physical disks come with the driver's volumes.",
-    ),
-    (
-        "VMUtils",
         "enable_remotefx_video_adapter",
         "Its tests are being written.",
     ),
@@ -89,29 +83,13 @@ PENDING = [
     ),
     (
         "DiskUtils",
-        "get_attached_virtual_disk_files is_virtual_disk_file_attached get_disk_numbers_by_unique_id "
-        "get_disk_uid_and_uid_type is_mpio_disk refresh_disk get_device_name_by_device_number "
-        "get_device_number_from_device_name rescan_disks get_disk_size get_new_disk_policy "
-        "set_new_disk_policy set_disk_online set_disk_offline set_disk_readonly_status",
-        "Disks of the host come with the driver's volumes.",
+        "is_virtual_disk_file_attached",
+        "Virtual disks that are attached to the host come with VHDUtils.",
     ),
     (
         "FCUtils",
-        "get_fc_hba_count get_fc_hba_ports get_fc_target_mappings refresh_hba_configuration "
-        "get_scsi_device_identifiers",
-        "Fibre Channel comes with the driver's volumes.",
-    ),
-    (
-        "ISCSIInitiatorUtils",
-        "get_targets get_iscsi_initiator get_iscsi_initiators get_device_number_for_target "
-        "get_device_number_and_path get_target_luns get_target_lun_count login_storage_target "
-        "ensure_lun_available logout_storage_target",
-        "iSCSI comes with the driver's volumes.",
-    ),
-    (
-        "SMBUtils",
-        "check_smb_mapping mount_smb_share unmount_smb_share get_smb_share_path is_local_share",
-        "SMB comes with the driver's volumes.",
+        "get_fc_target_mappings get_scsi_device_identifiers",
+        "The simulated host has no Fibre Channel adapter yet.",
     ),
     (
         "ISCSITargetUtils",
@@ -120,7 +98,7 @@ PENDING = [
         "associate_initiator_with_iscsi_target deassociate_initiator create_wt_disk import_wt_disk "
         "change_wt_disk_status remove_wt_disk extend_wt_disk add_disk_to_target create_snapshot "
         "export_snapshot delete_snapshot",
-        "iSCSI comes with the driver's volumes.",
+        "Windows' own iSCSI target: the driver is a client of others.",
     ),
     (
         "VHDUtils",

@@ -28,6 +28,7 @@ from lab.hyperv_model import (
     providers,
     resources,
     security,
+    smb,
     summary,
     virtual_system,
     wql,
@@ -43,6 +44,7 @@ FAMILIES = (
     host,
     disks,
     iscsi,
+    smb,
     networking,
     resources,
     virtual_system,
@@ -62,8 +64,8 @@ class Model:
     """A Hyper-V host.
 
     :param name: its computer name
-    :param local_path: function from a Windows path to the local path that it is kept at, whether there is a
-        file or not; raises OSError for a path that this host cannot have
+    :param local_path: function from a path on a drive to the local path that it is kept at, whether there is
+        a file or not; raises OSError for a path that this host cannot have
     :param run_folder: folder for the named pipes of serial ports (``pipes/``); None: ports have no other end
     :param facts: what the host has; see HostFacts
     :param job_seconds: how long a job takes
@@ -83,7 +85,7 @@ class Model:
         storage_network: StorageNetwork | None = None,
     ):
         self.name = name
-        self.local_path = local_path
+        self._local_path = local_path
         self.run_folder = run_folder
         self.facts = facts or HostFacts()
         self.booted = time.time()
@@ -93,6 +95,7 @@ class Model:
         self.faults = self.jobs.faults
         self.on_shutdown = None
         self.storage_network = storage_network or StorageNetwork()
+        self.mappings = smb.Mappings(self)
         self.machines = {}
         self._subscriptions = []
         with self.lock:
@@ -114,6 +117,11 @@ class Model:
         :raises CimError: there is none of this name
         """
         return Namespace(self, self.store.namespace(name))
+
+    def local_path(self, path: str) -> pathlib.Path:
+        """The local path that a Windows path is kept at, on a drive or below a mapped share; or OSError."""
+        of_share = path.startswith("\\\\") and path[2:3] not in "?."
+        return self.mappings.local_path(path) if of_share else self._local_path(path)
 
     def call(self, function: str, arguments: dict):
         """Call a function of a DLL that speaks to one of the host's services, such as

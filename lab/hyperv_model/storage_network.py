@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What hosts reach over iSCSI: targets at portals, with their logical units. Tests and backends fill it."""
+"""Storage that hosts reach elsewhere: iSCSI targets at portals, SMB shares. Tests and backends fill it."""
 
 import dataclasses
+import pathlib
 
 PORT = 3260
 
@@ -37,14 +38,33 @@ class Target:
     initiators: frozenset | None = None
 
 
+@dataclasses.dataclass(eq=False)
+class Share:
+    """
+    :ivar server: name or address of the computer that shares
+    :ivar folder: what is shared
+    :ivar accounts: passwords by user name; None: a guest's share
+    """
+
+    server: str
+    name: str
+    folder: pathlib.Path
+    accounts: dict | None = None
+
+    @property
+    def path(self):
+        return rf"\\{self.server}\{self.name}"
+
+
 class StorageNetwork:
-    """The targets, and the portals that do not answer; hosts are told of every change.
+    """The shares, the targets, and the portals that do not answer; hosts are told of every change.
 
     A change to a Target itself is seen by a host that rescans.
     """
 
     def __init__(self):
         self.targets = {}
+        self.shares = {}
         self._silent = set()
         self._watchers = []
 
@@ -56,6 +76,10 @@ class StorageNetwork:
         self.targets[target.name] = target
         self._changed()
         return target
+
+    def share(self, share):
+        self.shares[share.path.lower()] = share
+        return share
 
     def remove(self, target):
         del self.targets[target.name]

@@ -28,6 +28,7 @@ from tests.unit.driver.base import (  # noqa: E402, F401
     image_meta,
     instance,
     iscsi_volume,
+    smb_volume,
     vif,
     with_volumes,
 )

@@ -84,6 +84,12 @@ def iscsi_volume(serial, lun=0, **data):
     return {"driver_volume_type": "iscsi", "serial": serial, "data": found}
 
 
+def smb_volume(serial, name="volume-1.vhdx", **data):
+    """A connection_info as cinder's SMB driver for Windows gives it."""
+    found = {"export": r"\\198.51.100.20\volumes", "name": name, "access_mode": "rw"} | data
+    return {"driver_volume_type": "smbfs", "serial": serial, "data": found}
+
+
 def with_volumes(*connection_infos, boot=False, **block_device_info):
     """A block_device_info with these volumes; if `boot`, the instance boots from the first of them."""
     mappings = [

@@ -341,9 +341,9 @@ class FakeDiskUtils:
 
 
 class FakeConnectors:
-    """connectors.Connectors, and its one connector: volumes have the number of their LUN."""
+    """connectors.Connectors, and its one connector: a volume has the number of its LUN, or is a file."""
 
-    protocols = ("iscsi",)
+    protocols = ("iscsi", "smbfs")
 
     def __init__(self):
         self.connected = []
@@ -360,6 +360,9 @@ class FakeConnectors:
     def connect_volume(self, data):
         if self.failure:
             raise self.failure
+        if "export" in data:
+            self.connected = [*self.connected, data["name"]]
+            return {"type": "file", "path": self.get_volume_paths(data)[0]}
         number = data["target_lun"]
         self.connected = sorted({*self.connected, number})
         return {"type": "block", "number": number, "path": rf"\\.\PHYSICALDRIVE{number}"}
@@ -367,9 +370,12 @@ class FakeConnectors:
     def disconnect_volume(self, data):
         if self.failure:
             raise self.failure
-        self.connected = [number for number in self.connected if number != data["target_lun"]]
+        gone = data.get("name", data.get("target_lun"))
+        self.connected = [volume for volume in self.connected if volume != gone]
 
     def get_volume_paths(self, data):
+        if "export" in data:
+            return [rf"{data['export']}\{data['name']}"]
         return [rf"\\.\PHYSICALDRIVE{data['target_lun']}"]
 
     def extend_volume(self, data):

@@ -10,7 +10,7 @@ from os_brick import exception as brick_exception
 from hyperv_driver import volumeops
 from hyperv_driver.oswin import constants
 from tests.unit.driver import base
-from tests.unit.driver.base import GIB, instance, iscsi_volume, with_volumes
+from tests.unit.driver.base import GIB, instance, iscsi_volume, smb_volume, with_volumes
 
 GENERATION_2 = {"hw_machine_type": "hyperv-gen2"}
 
@@ -163,6 +163,24 @@ class VolumesTest(base.DriverTestCase):
             exception.VolumeExtendFailed, self.driver.extend_volume, self.context, volume, made, 4 * GIB
         )
         self.assertIn(f"finds {3 * GIB} bytes on its disk, expected {4 * GIB}", str(error))
+
+    def test_volume_on_a_share_is_a_virtual_disk(self):
+        made, volume = self.spawn(), smb_volume("one")
+        path = r"\\198.51.100.20\volumes\volume-1.vhdx"
+        self.host.diskutils.new_disk_policy = constants.DISK_POLICY_ONLINE_ALL
+        self.attach(made, volume)
+        self.assertEqual(("scsi", path), self.vm(made)["disks"][-1])
+        self.assertRaises(
+            exception.ExtendVolumeNotSupported, self.driver.extend_volume, self.context, volume, made, GIB
+        )
+        self.driver.detach_volume(self.context, volume, made, "/dev/sdb")
+        self.assertEqual(([], 1), (self.connected(), len(self.vm(made)["disks"])))
+        for name, bus, properties in (("x-2", "ide", {}), ("x-3", "scsi", GENERATION_2)):
+            volumes = with_volumes(volume, boot=True)
+            made = self.spawn(instance(name), None, properties=properties, block_device_info=volumes)
+            self.assertEqual([(bus, path)], self.vm(made)["disks"])
+            self.driver.power_on(self.context, made, [], volumes)
+            self.driver.destroy(self.context, made, [], volumes)
 
     def test_connector(self):
         self.assertEqual(

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""Windows paths and the Linux files behind them.
 
-``C:\x`` is ``$WINDOWS_C/x`` (default ``/c``). Names match in any case and are created as given, as on NTFS.
+``C:\x`` is ``$WINDOWS_C/x`` (default ``/c``), ``\\server\share\x`` ``shares/server/share/x`` in
+$WINDOWS_HOST_RUN while the host has the share mapped (lab/hyperv_model/smb.py). Names match in any case and
+are created as given, as on NTFS.
 Rules of names: Microsoft, "Naming Files, Paths, and Namespaces".
 """
 
@@ -50,7 +52,8 @@ def pipe_name(path: str) -> str | None:
 def to_host(path):
     """Return the Linux path of Windows path `path` (bytes give bytes); any other path comes back as it is.
 
-    Raises OSError with ``winerror`` for a drive other than C:, a share, a device, a name that NTFS forbids.
+    Raises OSError with ``winerror`` for a drive other than C:, a share that is not mapped, a device, a name
+    that NTFS forbids.
     """
     if not is_windows(path):
         return path
@@ -59,13 +62,17 @@ def to_host(path):
     plain = path[4:] if path.startswith(("\\\\?\\", "\\\\.\\")) and path[5:6] == ":" else path
     drive, tail = ntpath.splitdrive(plain)
     if drive.startswith(("\\", "/")):
-        raise windows_error(errno.ENOENT, path, winerror=ERROR_BAD_NETPATH)
-    if drive.upper() != "C:":
+        root = _share_folder(drive)
+        if not _exists(root):
+            raise windows_error(errno.ENOENT, path, winerror=ERROR_BAD_NETPATH)
+    elif drive.upper() != "C:":
         raise windows_error(errno.ENOENT, path, winerror=ERROR_PATH_NOT_FOUND)
+    else:
+        root = c_drive()
     names = [name.rstrip(". ") for name in ntpath.normpath(tail or "\\").split("\\") if name]
     if any(not name or _FORBIDDEN.search(name) for name in names):
         raise windows_error(errno.EINVAL, path, winerror=ERROR_INVALID_NAME)
-    return _find(c_drive(), names)
+    return _find(root, names)
 
 
 def from_host(path: str) -> str:
@@ -89,6 +96,11 @@ def winerror_of(error: OSError) -> int:
     if code is None:
         raise error
     return code
+
+
+def _share_folder(share: str) -> str:
+    run = os.environ.get("WINDOWS_HOST_RUN", "/run/windows-host")
+    return "/".join([run, "shares", *share.lower().replace("/", "\\").strip("\\").split("\\")])
 
 
 def _find(root: str, names: list[str]) -> str:

@@ -7,6 +7,7 @@ FILE_NOT_FOUND = 2
 ACCESS_DENIED = 5
 INVALID_HANDLE = 6
 INVALID_PARAMETER = 87
+NOT_READY = 21
 NOT_SUPPORTED = 50
 FILE_EXISTS = 80
 BROKEN_PIPE = 109
@@ -20,6 +21,7 @@ _MESSAGES = {
     3: "The system cannot find the path specified.",
     ACCESS_DENIED: "Access is denied.",
     INVALID_HANDLE: "The handle is invalid.",
+    NOT_READY: "The device is not ready.",
     32: "The process cannot access the file because it is being used by another process.",
     NOT_SUPPORTED: "The request is not supported.",
     53: "The network path was not found.",

@@ -140,6 +140,12 @@ _INFORMATION = {
 
 
 @function(returns_code=True)
+def DetachVirtualDisk(handle, _flags, _provider_flags):
+    handles.get(handle, VirtualDisk)
+    raise errors.Win32Error(errors.NOT_READY)  # nothing is attached to this host
+
+
+@function(returns_code=True)
 def ResizeVirtualDisk(handle, flags, parameters, overlapped):
     if flags or overlapped or parameters.contents.Version != 1:
         raise NotImplementedError(

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes over SMB: os-brick's Windows connector on os-win, on the simulated host and a share elsewhere."""
+
+import pathlib
+import tempfile
+import textwrap
+
+from lab.hyperv_model import storage, vhd
+from lab.hyperv_model.storage_network import Share
+from tests.contract.driver.on_hyperv import OnHyperVTest
+from tests.features import feature
+
+RUNNING = 1  # nova.compute.power_state
+DISKS = ("volume-1.vhdx", "volume-2.vhdx")
+
+
+class SmbVolumesTest(OnHyperVTest):
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.share = self.model.storage_network.share(
+            Share("198.51.100.20", "Volumes", pathlib.Path(folder.name), {"nova": "swordfish"})
+        )
+        for name in DISKS:
+            vhd.create(self.share.folder / name, 1 << 30, vhd.DYNAMIC)
+        self.addCleanup(self.unmap)
+        self.image = self.add_image("vhdx")
+
+    def unmap(self):
+        self.nova("")
+        for mapping in self.model.store.of("root/Microsoft/Windows/SMB", "MSFT_SmbMapping"):
+            self.model.mappings.remove(mapping)
+
+    def nova(self, code):
+        names = f"""
+            options = "-o username=nova,password=swordfish"
+            one, two = (smb_volume(str(n), name, options=options) for n, name in enumerate({DISKS}))
+            image = "{self.image}"
+        """
+        return super().nova(textwrap.dedent(names) + textwrap.dedent(code))
+
+    def disks(self):
+        """(controller, file) of each of the machine's disks."""
+        (machine,) = self.model.machines.values()
+        parts = {part.path: part for part in machine.of(storage.RASD)}
+        return [
+            (
+                parts[parts[disk["Parent"]]["Parent"]]["ResourceSubType"].split()[-2],
+                disk["HostResource"][0].rpartition("\\")[2],
+            )
+            for disk in machine.of(storage.SASD, storage.HARD_DISK)
+        ]
+
+    @feature("Attach and detach volumes")
+    def test_a_running_server_gets_volumes_and_loses_them(self):
+        said = self.nova("""
+            made, keep = spawn(instance(image_ref=image), "vhdx"), True
+            for volume in one, two:
+                hyperv.attach_volume(admin, volume, made, "/dev/sdb")
+            said = hyperv.get_info(made).state
+        """)
+        self.assertEqual(RUNNING, said)
+        self.assertEqual([("IDE", "root.vhdx"), *(("SCSI", name) for name in DISKS)], self.disks())
+        self.nova("keep = True; hyperv.detach_volume(admin, one, made, '/dev/sdb')")
+        self.assertEqual([("IDE", "root.vhdx"), ("SCSI", DISKS[1])], self.disks())
+        # Hyper-V has a file of the share open: the mapping stays until the last one goes.
+        self.assertEqual(1, len(self.model.mappings.mapped))
+        self.nova("keep = True; hyperv.detach_volume(admin, two, made, '/dev/sdb')")
+        self.assertEqual([("IDE", "root.vhdx")], self.disks())
+        self.assertEqual({}, self.model.mappings.mapped)
+        self.assertEqual(sorted(DISKS), sorted(path.name for path in self.share.folder.iterdir()))
+
+    @feature("Boot from volume")
+    def test_boot_from_volume(self):
+        for machine_type, bus in (("hyperv-gen1", "IDE"), ("hyperv-gen2", "SCSI")):
+            said = self.nova(f"""
+                made, keep = boot_from_volume(instance(), one, two, hw_machine_type="{machine_type}"), True
+                volumes = with_volumes(one, two, boot=True)
+                hyperv.reboot(admin, made, [], "HARD", volumes)
+                said = hyperv.get_info(made).state
+            """)
+            self.assertEqual(RUNNING, said)
+            self.assertEqual([(bus, DISKS[0]), ("SCSI", DISKS[1])], self.disks())
+            self.nova("hyperv.destroy(admin, made, [], volumes)")
+            self.assertEqual({}, self.model.mappings.mapped)
+
+    def test_a_share_that_was_unmapped_meanwhile(self):
+        self.nova("""
+            made, keep = boot_from_volume(instance(), one), True
+            hyperv.power_off(made)
+        """)
+        (mapping,) = self.model.store.of("root/Microsoft/Windows/SMB", "MSFT_SmbMapping")
+        self.model.mappings.remove(mapping)
+        said = self.nova("""
+            hyperv.power_on(admin, made, [], with_volumes(one, boot=True))
+            said = hyperv.get_info(made).state
+        """)
+        self.assertEqual(RUNNING, said)
+
+    def test_wrong_password(self):
+        self.share.accounts["nova"] = "another"
+        said = self.nova("boot_from_volume(instance(), one)")["raised"]
+        self.assertIn("VolumeAttachFailed", said)
+        self.assertIn("expects another user name or password", said)
+        self.errors.seek(0)
+        self.assertNotIn("swordfish", said + self.errors.read())
+        self.assertEqual(({}, {}), (self.model.machines, self.model.mappings.mapped))
+
+    def test_generation_2_with_a_vhd(self):
+        vhd.create(self.share.folder / "volume-3.vhd", 1 << 30, vhd.DYNAMIC)
+        said = self.nova("""
+            three = smb_volume("3", "volume-3.vhd", options=options)
+            boot_from_volume(instance(), three, hw_machine_type="hyperv-gen2")
+        """)
+        self.assertIn("does not support the VHD format", said["raised"])
+        self.assertEqual(({}, {}), (self.model.machines, self.model.mappings.mapped))
