@@ -141,6 +141,8 @@ def _fetch_jars(home: Home, target: Path, jars, log: Path) -> None:
             "mvn",
             "--quiet",
             "--batch-mode",
+            # What could not be fetched is asked for again, not only from tomorrow on.
+            "--update-snapshots",
             "--file",
             pom,
             "dependency:copy-dependencies",
