@@ -50,20 +50,6 @@ PENDING = [
         "Its tests are being written.",
     ),
     (
-        "IOUtils",
-        "create_pipe wait_named_pipe open close_handle cancel_io set_event get_completion_routine "
-        "get_new_overlapped_structure read read_file write write_file get_buffer get_buffer_data "
-        "write_buffer_data",
-        "Its tests are being written.",
-    ),
-    (
-        "JobUtils",
-        "check_ret_val stop_jobs add_virt_resource modify_virt_resource remove_virt_resource "
-        "remove_multiple_virt_resources add_virt_feature add_multiple_virt_features modify_virt_feature "
-        "remove_virt_feature remove_multiple_virt_features",
-        "Its tests are being written.",
-    ),
-    (
         "NvgreUtils",
         "create_provider_address create_provider_route clear_customer_routes create_customer_route "
         "create_lookup_record get_network_iface_ip",
@@ -71,14 +57,7 @@ PENDING = [
     ),
     (
         "PathUtils",
-        "makedirs remove copy_dir copy copy_folder_files move_folder_files rmtree create_temporary_file "
-        "temporary_file copy_acls get_file_id",
-        "Its tests are being written.",
-    ),
-    (
-        "ProcessUtils",
-        "create_job_object set_information_job_object assign_process_to_job_object open_process "
-        "kill_process_on_job_close wait_for_multiple_processes create_mutex release_mutex",
+        "copy_acls",
         "Its tests are being written.",
     ),
     (
@@ -102,15 +81,7 @@ PENDING = [
     ),
     (
         "VHDUtils",
-        "close create_vhd convert_vhd get_vhd_type merge_vhd reconnect_parent_vhd set_vhd_guid "
-        "get_internal_vhd_size_by_file_size get_best_supported_vhd_format flatten_vhd attach_virtual_disk "
-        "detach_virtual_disk get_virtual_disk_physical_path is_virtual_disk_file_attached",
-        "Its tests are being written.",
-    ),
-    (
-        "Win32Utils",
-        "run_and_check_output get_error_message get_last_error local_free close_handle "
-        "wait_for_multiple_objects wait_for_single_object",
+        "close attach_virtual_disk detach_virtual_disk get_virtual_disk_physical_path",
         "Its tests are being written.",
     ),
 ]

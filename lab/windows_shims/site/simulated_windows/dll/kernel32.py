@@ -6,10 +6,25 @@ import os
 import shutil
 import time
 
-from .. import paths
+from .. import paths, pipes
 from . import errors, handles
+from .job_objects import (
+    AssignProcessToJobObject,
+    CreateJobObjectW,
+    OpenProcess,
+    SetInformationJobObject,
+)  # fmt: skip
 from .library import function
-from .pipes import CancelIoEx, Pipe, ReadFile, ReadFileEx, WaitNamedPipeW, WriteFile, WriteFileEx
+from .pipes import (
+    CancelIoEx,
+    CreatePipe,
+    Pipe,
+    ReadFile,
+    ReadFileEx,
+    WaitNamedPipeW,
+    WriteFile,
+    WriteFileEx,
+)  # fmt: skip
 from .waiting import (
     CreateEventW,
     CreateMutexW,
@@ -22,12 +37,12 @@ from .waiting import (
 )  # fmt: skip
 
 __all__ = [
-    "CancelIoEx", "CloseHandle", "CopyFileW", "CreateEventW", "CreateFileW", "CreateMutexW",
-    "CreateSymbolicLinkW", "FormatMessageA", "GetDiskFreeSpaceExW", "GetFileInformationByHandleEx",
-    "GetLastError", "GetTickCount64", "IsProcessorFeaturePresent", "LocalFree", "ReadFile",
-    "ReadFileEx", "ReleaseMutex", "ResetEvent", "SetEvent", "SetLastError",
-    "WaitForMultipleObjects", "WaitForSingleObject", "WaitForSingleObjectEx", "WaitNamedPipeW",
-    "WriteFile", "WriteFileEx",
+    "AssignProcessToJobObject", "CancelIoEx", "CloseHandle", "CopyFileW", "CreateEventW", "CreateFileW",
+    "CreateJobObjectW", "CreateMutexW", "CreatePipe", "CreateSymbolicLinkW", "FormatMessageA",
+    "GetDiskFreeSpaceExW", "GetFileInformationByHandleEx", "GetLastError", "GetTickCount64",
+    "IsProcessorFeaturePresent", "LocalFree", "OpenProcess", "ReadFile", "ReadFileEx", "ReleaseMutex",
+    "ResetEvent", "SetEvent", "SetInformationJobObject", "SetLastError", "WaitForMultipleObjects",
+    "WaitForSingleObject", "WaitForSingleObjectEx", "WaitNamedPipeW", "WriteFile", "WriteFileEx",
 ]  # fmt: skip
 
 INVALID_HANDLE_VALUE = 2**64 - 1
@@ -98,7 +113,7 @@ def CreateFileW(path, access, _share, _security, disposition, _flags, _template)
         raise NotImplementedError(f"CreateFileW: disposition {disposition}, the lab knows {OPEN_EXISTING}")
     pipe = paths.pipe_name(path)
     if pipe:
-        return handles.add(Pipe(pipe))
+        return handles.add(Pipe(pipes.connect(pipe)))
     if access:
         raise NotImplementedError(
             f"CreateFileW: access {access:#x} to {path}, the lab knows 0 (its identity)"

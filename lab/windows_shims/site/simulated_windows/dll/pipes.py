@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kernel32's I/O on named pipes, overlapped and not; see ..pipes for what is at the other end."""
+"""kernel32's I/O on pipes, overlapped and not; see ..pipes for what is at a named pipe's other end."""
 
 import ctypes
 import os
@@ -15,13 +15,19 @@ from .waiting import pending_io
 
 
 class Pipe:
-    """An open pipe."""
+    """An open end of a pipe."""
 
-    def __init__(self, name: str):
-        self.socket = sockets.connect(name)
+    def __init__(self, end: socket.socket, *, reads: bool = True, writes: bool = True):
+        self.socket = end
         self.socket.setblocking(False)
+        self._reads, self._writes = reads, writes
         self.operations: list[Operation] = []
         self.lock = threading.Lock()
+
+    def check(self, *, write: bool) -> None:
+        """Raise Win32Error (access denied) unless this end is for that."""
+        if not (self._writes if write else self._reads):
+            raise errors.Win32Error(errors.ACCESS_DENIED)
 
     def cancel(self, operations) -> None:
         """Cancel those of `operations` that are still under way."""
@@ -83,6 +89,16 @@ class Operation:
 
 
 @function(fails_with=0)
+def CreatePipe(read_handle, write_handle, security, _size):
+    if security:
+        raise NotImplementedError("CreatePipe: handles that children inherit are not simulated")
+    reads, writes = socket.socketpair()
+    read_handle.contents.value = handles.add(Pipe(reads, writes=False))
+    write_handle.contents.value = handles.add(Pipe(writes, reads=False))
+    return 1
+
+
+@function(fails_with=0)
 def WaitNamedPipeW(path, _milliseconds):
     name = paths.pipe_name(path)
     if not sockets.exists(name):
@@ -126,6 +142,7 @@ def CancelIoEx(handle, overlapped):
 
 def _start(handle, buffer, length, overlapped, routine, *, write):
     pipe = handles.get(handle, Pipe)
+    pipe.check(write=write)
     if not write and _is_broken(pipe.socket):
         raise errors.Win32Error(errors.BROKEN_PIPE)
     pending_io().append(Operation(pipe, buffer, length, overlapped, routine, write=write))
@@ -143,9 +160,9 @@ def _transfer_now(handle, buffer, length, count, overlapped, *, write):
     if overlapped:
         raise NotImplementedError("ReadFile, WriteFile: overlapped I/O is not simulated (but see ReadFileEx)")
     outcome = []
-    operation = Operation(
-        handles.get(handle, Pipe), buffer, length, None, lambda *result: outcome.extend(result), write=write
-    )
+    pipe = handles.get(handle, Pipe)
+    pipe.check(write=write)
+    operation = Operation(pipe, buffer, length, None, lambda *result: outcome.extend(result), write=write)
     while not operation.try_to_complete():
         poll = select.poll()
         operation.register(poll)

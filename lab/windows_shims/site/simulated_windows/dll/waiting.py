@@ -15,12 +15,31 @@ WAIT_OBJECT_0, WAIT_IO_COMPLETION, WAIT_TIMEOUT, WAIT_FAILED = 0, 0xC0, 258, 0xF
 _thread = threading.local()
 
 
-class Event:
-    """An event of this process; its descriptor can be polled."""
+class Waitable:
+    """What can be waited for; its descriptor can be polled.
+
+    `changes` says whether a wait that ends takes something, as that for a mutex does.
+    """
+
+    changes = False
+
+    def __init__(self, descriptor: int):
+        self.descriptor = descriptor
+
+    def take(self) -> bool:
+        """Say whether a wait for this ends now."""
+        return bool(select.select([self.descriptor], [], [], 0)[0])
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+class Event(Waitable):
+    """An event of this process."""
 
     def __init__(self, manual_reset: bool, signaled: bool):
-        self._manual_reset = manual_reset
-        self.descriptor = os.eventfd(int(signaled), os.EFD_NONBLOCK)
+        super().__init__(os.eventfd(int(signaled), os.EFD_NONBLOCK))
+        self.changes = not manual_reset
 
     def set(self) -> None:
         os.eventfd_write(self.descriptor, 1)
@@ -34,12 +53,7 @@ class Event:
 
     def take(self) -> bool:
         """Say whether a wait for this ends now; an auto-reset event is then reset."""
-        if not self._manual_reset:
-            return self.reset()
-        return bool(select.select([self.descriptor], [], [], 0)[0])
-
-    def close(self) -> None:
-        os.close(self.descriptor)
+        return self.reset() if self.changes else super().take()
 
 
 class Mutex(Event):
@@ -123,12 +137,10 @@ def WaitForMultipleObjects(count, array, wait_all, milliseconds):
 
 
 def _wait(numbers, wait_all, milliseconds, *, alertable):
-    if wait_all and len(numbers) > 1:
-        raise NotImplementedError(
-            "WaitForMultipleObjects: waiting for all of several objects is not simulated"
-        )
-    objects = [handles.get(number, Event) for number in numbers]
+    objects = [handles.get(number, Waitable) for number in numbers]
     deadline = None if milliseconds == INFINITE else time.monotonic() + milliseconds / 1000
+    if wait_all and len(objects) > 1:
+        return _wait_for_all(objects, deadline)
     while True:
         for index, item in enumerate(objects):
             if item.take():
@@ -140,9 +152,26 @@ def _wait(numbers, wait_all, milliseconds, *, alertable):
             poll.register(item.descriptor, select.POLLIN)
         for operation in pending_io() if alertable else ():
             operation.register(poll)
-        left = None if deadline is None else max(0, deadline - time.monotonic()) * 1000
-        if not poll.poll(left):
+        if not poll.poll(_milliseconds_to(deadline)):
             return WAIT_TIMEOUT
+
+
+def _wait_for_all(objects, deadline):
+    if any(item.changes for item in objects):
+        raise NotImplementedError(
+            "WaitForMultipleObjects: all of several objects, a mutex or auto-reset event among them, is not "
+            "simulated"
+        )
+    while missing := [item for item in objects if not item.take()]:
+        poll = select.poll()
+        poll.register(missing[0].descriptor, select.POLLIN)
+        if not poll.poll(_milliseconds_to(deadline)):
+            return WAIT_TIMEOUT
+    return WAIT_OBJECT_0
+
+
+def _milliseconds_to(deadline):
+    return None if deadline is None else max(0, deadline - time.monotonic()) * 1000
 
 
 def _complete_io() -> bool:
