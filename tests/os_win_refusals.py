@@ -39,20 +39,8 @@ PENDING = [
         "Its tests are being written.",
     ),
     (
-        "DNSUtils",
-        "zone_list zone_exists get_zone_properties zone_create zone_delete zone_modify zone_update "
-        "get_zone_serial",
-        "Its tests are being written.",
-    ),
-    (
         "HostUtils",
         "verify_host_remotefx_capability",
-        "Its tests are being written.",
-    ),
-    (
-        "NvgreUtils",
-        "create_provider_address create_provider_route clear_customer_routes create_customer_route "
-        "create_lookup_record get_network_iface_ip",
         "Its tests are being written.",
     ),
     (
@@ -63,12 +51,12 @@ PENDING = [
     (
         "DiskUtils",
         "is_virtual_disk_file_attached",
-        "Virtual disks that are attached to the host come with VHDUtils.",
+        "Disks of the host come with the driver's volumes.",
     ),
     (
         "FCUtils",
         "get_fc_target_mappings get_scsi_device_identifiers",
-        "The simulated host has no Fibre Channel adapter yet.",
+        "Fibre Channel comes with the driver's volumes.",
     ),
     (
         "ISCSITargetUtils",
@@ -77,7 +65,7 @@ PENDING = [
         "associate_initiator_with_iscsi_target deassociate_initiator create_wt_disk import_wt_disk "
         "change_wt_disk_status remove_wt_disk extend_wt_disk add_disk_to_target create_snapshot "
         "export_snapshot delete_snapshot",
-        "Windows' own iSCSI target: the driver is a client of others.",
+        "iSCSI comes with the driver's volumes.",
     ),
     (
         "VHDUtils",

@@ -30,6 +30,7 @@ class HostFacts:
     :ivar switches: names of its external virtual switches
     :ivar address: of its management operating system
     :ivar guest: how guests behave
+    :ivar dns_server: whether it has the DNS Server role
     :ivar pci_devices: devices.PciDevice that machines can have
     :ivar mpio: whether Multipath I/O is installed, and claims iSCSI disks
     """
@@ -48,6 +49,7 @@ class HostFacts:
     switches: tuple = ("external",)
     address: str = "192.0.2.10"
     guest: Guest = Guest()
+    dns_server: bool = False
     pci_devices: tuple = ()
     mpio: bool = False
 
@@ -154,6 +156,7 @@ def install(model):
             Name=f"Ethernet {number}",
             InterfaceDescription=facts.adapter,
             PnPDeviceID=f"PCI\\SIMULATED\\{number}",
+            InterfaceIndex=number + 1,
             MediaConnectState=1,
             Speed=10_000_000_000,
             PermanentAddress="00155D000001",

@@ -15,6 +15,7 @@ from lab.hyperv_model import (
     checkpoints,
     devices,
     disks,
+    dns,
     errors,
     events,
     exports,
@@ -23,6 +24,7 @@ from lab.hyperv_model import (
     iscsi,
     metrics,
     migration,
+    network_virtualization,
     networking,
     power,
     providers,
@@ -57,6 +59,8 @@ FAMILIES = (
     migration,
     security,
     devices,
+    network_virtualization,
+    dns,
 )
 
 
@@ -208,6 +212,23 @@ class Namespace:
             inputs = self._inputs(definition, declared, arguments)
             outputs = providers.function_for(definition, declared)(self._model, instance, **inputs)
         return _outputs(definition, declared, outputs)
+
+    def put(self, path: str, values: dict) -> None:
+        """Change an instance; the values are those of all its properties.
+
+        :raises CimError: the class's provider does not do that, or not this
+        """
+        with self._model.lock:
+            instance = self._store.at(path, self.name)
+            wanted = Instance(instance.definition, values)
+            change = providers.operation_for(instance.definition, "PutInstance")
+            change(self._model, instance, values=wanted.values)
+
+    def delete(self, path: str) -> None:
+        """Delete an instance; raises CimError as put() does."""
+        with self._model.lock:
+            instance = self._store.at(path, self.name)
+            providers.operation_for(instance.definition, "DeleteInstance")(self._model, instance)
 
     def subscribe(self, query: str, deliver: Callable) -> events.Subscription:
         """Run an event query; see events.Subscription."""

@@ -14,6 +14,7 @@ _SERVED = {}
 def provides(method):
     """Register the function for ``Class.Method``: called as function(model, target, **inputs).
 
+    So are ``Class.PutInstance`` (its input: ``values``) and ``Class.DeleteInstance``.
     Inputs come checked, references as Instances; it returns a dict of outputs, where ReturnValue is 0 and
     everything else is null unless given.
     """
@@ -68,6 +69,20 @@ def service_for(name):
         return _SERVED[name.lower()]
     except KeyError:
         raise CimError(errors.METHOD_NOT_IMPLEMENTED, f"{name} is not simulated") from None
+
+
+def operation_for(definition, operation):
+    """The registered function for PutInstance or DeleteInstance of a class.
+
+    :raises CimError: Hyper-V's settings change through its services' methods only (documented for their
+        properties)
+    """
+    found = _METHODS.get(f"{definition.name}.{operation}".lower())
+    if found is None:
+        raise CimError(
+            errors.PROVIDER_NOT_CAPABLE, f"{definition.name}: the provider cannot {operation} an instance"
+        )
+    return found
 
 
 def computed(model, instance):

@@ -155,12 +155,16 @@ def _invoke(namespace, request):
     return [[name, cim_type, _encoded(value)] for name, cim_type, value in outputs.items()]
 
 
-def _refuse(namespace, request):
-    """Hyper-V's settings change through its services' methods only (documented for their properties)."""
-    raise CimError(
-        errors.PROVIDER_NOT_CAPABLE,
-        f"{request['class']}: the provider cannot {request['operation']} an instance",
-    )
+def _create(namespace, request):
+    raise CimError(errors.PROVIDER_NOT_CAPABLE, f"{request['class']}: the provider cannot create an instance")
+
+
+def _modify(namespace, request):
+    namespace.put(request["path"], request["values"])
+
+
+def _delete(namespace, request):
+    namespace.delete(request["path"])
 
 
 _OPERATIONS = {
@@ -169,9 +173,9 @@ _OPERATIONS = {
     "get": _get,
     "associators": _associators,
     "invoke": _invoke,
-    "create": _refuse,
-    "modify": _refuse,
-    "delete": _refuse,
+    "create": _create,
+    "modify": _modify,
+    "delete": _delete,
 }
 
 

@@ -48,6 +48,10 @@ class Store:
             raise CimError(errors.INVALID_NAMESPACE, f"no namespace {name} on {self.server}")
         return self._folded[folded]
 
+    def hide(self, namespace):
+        """Have this host not have a namespace, as without the feature that brings it."""
+        del self._folded[namespace.lower()]
+
     def definition(self, namespace, class_name):
         try:
             return self.definitions[namespace][class_name.lower()]

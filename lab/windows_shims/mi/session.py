@@ -252,10 +252,14 @@ class Session(_Closing):
         self._ask(ns, "create", operation_options, **{"class": instance.get_class_name()})
 
     def modify_instance(self, ns, instance, operation_options=None):
-        self._ask(ns, "modify", operation_options, **{"class": instance.get_class_name()})
+        told = {
+            name: None if value is None else _argument(value, mi_type)
+            for name, mi_type, value in instance.elements()
+        }
+        self._ask(ns, "modify", operation_options, path=instance.get_path(), values=told)
 
     def delete_instance(self, ns, instance, operation_options=None):
-        self._ask(ns, "delete", operation_options, **{"class": instance.get_class_name()})
+        self._ask(ns, "delete", operation_options, path=instance.get_path())
 
     def subscribe(self, ns, query, indication_result=None, operation_options=None, dialect="WQL"):
         if not callable(indication_result):
