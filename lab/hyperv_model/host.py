@@ -30,6 +30,7 @@ class HostFacts:
     :ivar switches: names of its external virtual switches
     :ivar address: of its management operating system
     :ivar guest: how guests behave
+    :ivar cluster: name of the failover cluster that it is the only node of, or None
     :ivar dns_server: whether it has the DNS Server role
     :ivar pci_devices: devices.PciDevice that machines can have
     :ivar mpio: whether Multipath I/O is installed, and claims iSCSI disks
@@ -49,6 +50,7 @@ class HostFacts:
     switches: tuple = ("external",)
     address: str = "192.0.2.10"
     guest: Guest = Guest()
+    cluster: str | None = None
     dns_server: bool = False
     pci_devices: tuple = ()
     mpio: bool = False

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from lab.hyperv_model import (
     checkpoints,
+    cluster,
     devices,
     disks,
     dns,
@@ -61,6 +62,7 @@ FAMILIES = (
     devices,
     network_virtualization,
     dns,
+    cluster,
 )
 
 

@@ -11,15 +11,17 @@ from .. import paths
 from . import errors
 
 
-def function(*, fails_with=None, returns_code=False):
+def function(*, fails_with=None, returns_code=False, buffers=()):
     """Make a Python function one of a DLL.
 
     An OSError, Win32Error or VirtualDiskError that it raises becomes the return value if the function
-    `returns_code` (success is 0 then); else the last error, with `fails_with` as return value.
+    `returns_code` (success is 0 then); else the last error, with `fails_with` as return value. Of the
+    arguments at the positions `buffers`, texts that the function writes, it gets the addresses.
     """
 
     def mark(implementation):
         implementation.fails_with, implementation.returns_code = fails_with, returns_code
+        implementation.buffers = buffers
         return implementation
 
     return mark
@@ -49,8 +51,11 @@ class Function:
                 raised.append(error)
                 return 0
 
+        types = list(self.argtypes)
+        for position in self._implementation.buffers:
+            types[position] = ctypes.c_void_p
         # Through a real foreign function, so that ctypes checks and converts what it would on Windows.
-        result = ctypes.CFUNCTYPE(self.restype, *self.argtypes)(guarded)(*args)
+        result = ctypes.CFUNCTYPE(self.restype, *types)(guarded)(*args)
         if raised:
             raise raised[0]
         return result
