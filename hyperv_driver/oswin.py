@@ -13,7 +13,16 @@ with without_eventlet():
     from os_win.utils.compute import vmutils10  # noqa: F401
     from os_win.utils.network import networkutils  # noqa: F401
 
-__all__ = ["Utilities", "constants", "exceptions", "inject_nmi"]
+__all__ = ["Utilities", "adapters", "constants", "exceptions", "inject_nmi"]
+
+
+def adapters(networkutils):
+    """Return the host's adapters, names and identities, of which os-win's get_vnic_ids gives the names alone.
+
+    An adapter that is made anew under its name has another identity.
+    """
+    found = networkutils._conn.Msvm_SyntheticEthernetPortSettingData()
+    return {adapter.ElementName: adapter.InstanceID for adapter in found}
 
 
 def inject_nmi(vmutils, name):

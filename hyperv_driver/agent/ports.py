@@ -12,6 +12,7 @@ import time
 from oslo_log import log as logging
 from oslo_utils import uuidutils
 
+from hyperv_driver import oswin
 from hyperv_driver.agent.rpc import ServerFailure
 from hyperv_driver.agent.wiring import Unwireable
 from hyperv_driver.oswin import exceptions
@@ -42,7 +43,7 @@ class Ports:
         self._acls = acls
         self._interval = interval
         self._notes = queue.SimpleQueue()
-        self._adapters = set()
+        self._adapters = {}  # port id → identity of its adapter
         self._due = {}  # port id → when it may be wired (again)
         self._gone = set()  # neutron has not heard yet
         self._announced = {}  # port id → until when its adapter is looked for
@@ -78,40 +79,47 @@ class Ports:
             self._wait()
 
     def look(self):
-        """Compare the host's adapters with those of the last look."""
-        adapters = {name for name in self._networkutils.get_vnic_ids() if uuidutils.is_uuid_like(name)}
-        for port_id in adapters - self._adapters:
+        """Compare the host's adapters with those of the last look.
+
+        One that was made anew since, as for a rebuilt instance, went and came: nova waits to hear of it.
+        """
+        found = oswin.adapters(self._networkutils)
+        adapters = {name: identity for name, identity in found.items() if uuidutils.is_uuid_like(name)}
+        for port_id, _identity in adapters.items() - self._adapters.items():
             LOG.debug("Adapter %s is there", port_id)
             self._announced.pop(port_id, None)
             self._due[port_id] = 0
-        gone = self._adapters - adapters
-        for port_id in gone:
+        for port_id, _identity in self._adapters.items() - adapters.items():
             LOG.debug("Adapter %s is gone", port_id)
-            self._due.pop(port_id, None)
+            self._gone.add(port_id)
+            if port_id not in adapters:
+                self._due.pop(port_id, None)
             if self._acls:
                 self._acls.forget(port_id)
-        self._gone = (self._gone | gone) - adapters
         self._adapters = adapters
 
     def work(self):
-        """Wire what is due, and tell neutron."""
+        """Tell neutron what is gone, wire what is due, and tell neutron of that."""
+        if self._gone:
+            # By itself: of a port that is both, the server would hear first that it is up.
+            self._gone &= set(self._server.update([], list(self._gone)))
         now = time.monotonic()
-        due = [port_id for port_id, when in self._due.items() if when <= now]
-        up, down = [], list(self._gone)
-        if due:
-            details, failed = self._server.details(due)
-            groups = self._acls and self._server.security_groups(due)
-            self._postpone(failed)
-            for port_id, wanted in details.items():
-                wired = self._wire(port_id, wanted, groups)
-                if wired is not None:
-                    (up if wired else down).append(port_id)
+        due = [port_id for port_id, when in self._due.items() if when <= now and port_id not in self._gone]
+        if not due:
+            return
+        details, failed = self._server.details(due)
+        groups = self._acls and self._server.security_groups(due)
+        self._postpone(failed)
+        up, down = [], []
+        for port_id, wanted in details.items():
+            wired = self._wire(port_id, wanted, groups)
+            if wired is not None:
+                (up if wired else down).append(port_id)
         if up or down:
             failed = set(self._server.update(up, down))
-            self._gone &= failed
             for port_id in {*up, *down} - failed:
                 self._due.pop(port_id, None)
-            self._postpone(failed & self._adapters)
+            self._postpone(failed & self._adapters.keys())
 
     def _wire(self, port_id, details, groups):
         """Return whether the port is up; None if neutron is not to hear of it now."""
@@ -162,7 +170,7 @@ class Ports:
 
     def _note_groups(self, group_ids):
         if self._acls:
-            self._due.update(dict.fromkeys(self._acls.ports_of(group_ids) & self._adapters, 0))
+            self._due.update(dict.fromkeys(self._acls.ports_of(group_ids) & self._adapters.keys(), 0))
 
     def _note_resync(self):
         self._due.update(dict.fromkeys(self._adapters, 0))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wait until a compute host is up, mapped to its cell, and has an inventory.
+"""Wait until a compute host is up, mapped to its cell, and has an inventory, and its agent is alive.
 
 Only then a server can be put on it. The cloud and its administrator are the ones of the OS_* variables.
 """
@@ -11,8 +11,12 @@ import time
 import openstack
 
 
-def seen(cloud):
+def seen(cloud, agent_type):
     """Return what keeps the cloud from putting servers on a host, or None and the host's name."""
+    if agent_type:
+        agents = list(cloud.network.agents(agent_type=agent_type))
+        if not any(agent.is_alive for agent in agents):
+            return f"no {agent_type} that neutron knows of is alive, of {len(agents)}", None
     services = list(cloud.compute.services(binary="nova-compute"))
     if not services:
         return "no nova-compute has reported to nova", None
@@ -32,16 +36,17 @@ def seen(cloud):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--timeout", type=float, required=True, help="seconds")
-    timeout = parser.parse_args().timeout
+    parser.add_argument("--network-agent", default="", help="type of an agent that must be alive as well")
+    given = parser.parse_args()
     cloud = openstack.connect()
     started = time.monotonic()
     while True:
-        obstacle, host = seen(cloud)
+        obstacle, host = seen(cloud, given.network_agent)
         if obstacle is None:
             print(f"{host} can take servers after {time.monotonic() - started:.1f} s")
             return
-        if time.monotonic() - started > timeout:
-            sys.exit(f"no compute host after {timeout:.0f} s: {obstacle}")
+        if time.monotonic() - started > given.timeout:
+            sys.exit(f"no compute host after {given.timeout:.0f} s: {obstacle}")
         time.sleep(1)
 
 

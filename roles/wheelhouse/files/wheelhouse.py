@@ -95,6 +95,8 @@ def resolve(arguments, base):
     command += ["--python-version", PYTHON, "--python-platform", PLATFORMS[arguments.platform]["uv"]]
     # The machine may reach its index through a proxy that only the machine trusts.
     command += ["--system-certs"]
+    if is_foreign(arguments.platform):
+        command += ["--only-binary", ":all:"]
     for path in arguments.constraint:
         command += ["--constraint", str(path)]
     run([*command, "--output-file", str(lock), *map(str, arguments.requirements)])
@@ -103,11 +105,16 @@ def resolve(arguments, base):
     return found
 
 
+def is_foreign(platform):
+    """Return whether only a platform's wheels can be got, as this machine cannot build for it."""
+    return platform.replace("-", "_") != sysconfig.get_platform().replace("-", "_")
+
+
 def download(arguments, lines):
     """Download the wheels of some pins."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--dest", str(arguments.output)]
-    if arguments.platform.replace("-", "_") != sysconfig.get_platform().replace("-", "_"):
+    if is_foreign(arguments.platform):
         command += ["--only-binary=:all:", "--platform", arguments.platform, "--python-version", PYTHON]
     run([*command, *lines])
 

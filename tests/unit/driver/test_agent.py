@@ -25,8 +25,14 @@ class FakeNetworkUtils:
         self.adapters = {}
         self.failure = None
 
-    def get_vnic_ids(self):
-        return set(self.adapters)
+        self._conn = types.SimpleNamespace(Msvm_SyntheticEthernetPortSettingData=self.vnics)
+        self.identities = {}
+
+    def vnics(self):
+        return [
+            types.SimpleNamespace(ElementName=name, InstanceID=self.identities.get(name, name))
+            for name in self.adapters
+        ]
 
     def connect_vnic_to_vswitch(self, switch, port_id):
         if self.failure:
@@ -104,7 +110,18 @@ class PortsTest(testtools.TestCase):
         self.assertRaises(ServerFailure, self.ports.work)
         self.server.failure = None
         self.turn()
-        self.assertEqual([([ONE], []), ([TWO], [ONE])], self.server.told)
+        self.assertEqual([([ONE], []), ([], [ONE]), ([TWO], [])], self.server.told)
+
+    def test_adapter_that_is_made_anew_between_two_looks(self):
+        self.host.adapters, self.server.ports[ONE] = {ONE: {}}, VLAN
+        self.turn()
+        self.host.adapters, self.host.identities = {ONE: {}}, {ONE: "another"}
+        self.server.failed = [ONE]
+        self.turn()
+        self.server.failed = []
+        self.turn(2)
+        self.assertEqual([([ONE], []), ([], [ONE]), ([], [ONE]), ([ONE], [])], self.server.told)
+        self.assertEqual({"switch": "external", "vlan": 101}, self.host.adapters[ONE])
 
     def test_one_failure_leaves_the_others_alone(self):
         self.host.adapters = {ONE: {}, TWO: {}}
