@@ -54,13 +54,14 @@ def hyperv_ci():
 
 @hyperv_ci.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def test(arguments: tuple[str, ...]):
+def test(**_arguments):
     """Run the tests: tox, with ARGUMENTS handed on to it."""
     with Timeline(console) as timeline:
         install_packages(Home.from_environment(), timeline, "test")
     tox = str(Path(sys.executable).with_name("tox"))
     os.chdir(CHECKOUT)
-    os.execv(tox, [tox, *arguments])
+    # Of what click was given it has taken away a "--", behind which tox has what the tests are given.
+    os.execv(tox, [tox, *sys.argv[2:]])
 
 
 @hyperv_ci.command()
