@@ -86,3 +86,12 @@ class ReviewTest(LabTest):
     def run_command(self, line):
         """Return what a command line prints that a user would type."""
         return subprocess.run(line, shell=True, capture_output=True, text=True, check=True).stdout
+
+
+def put(text, function, line):
+    """Return a module's text with a line at the beginning of a function, or at its end."""
+    if not function:
+        return text + line
+    start = text.index(function)
+    end = text.index(":\n", text.index(")", start)) + 2
+    return text[:end] + line + text[end:]

@@ -12,6 +12,7 @@ from lab import changes, node_faults
 from lab.home import Home
 from lab.services import accounts, zuul
 from tests.lab.command import CHANGES, CHECKOUT, LabTest
+from tests.lab_long.review import put
 
 # Longer than the attendant's probe and the repeated run.
 PATIENCE = 3600
@@ -119,10 +120,7 @@ class FaultsTest(LabTest):
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
         tree = folder / "tree"
         subprocess.run(["git", "clone", "--quiet", "--shared", CHECKOUT, tree], check=True)
-        text = (tree / file).read_text()
-        start = text.index(before)
-        end = text.index(":\n", text.index(")", start)) + 2
-        (tree / file).write_text(text[:end] + lines + text[end:])
+        (tree / file).write_text(put((tree / file).read_text(), before, lines))
         (folder / "x.patch").write_text(subprocess.check_output(["git", "-C", tree, "diff"], text=True))
         return folder / "x.patch"
 

@@ -6,7 +6,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from lab.services import accounts, zuul
 from tests import browser
-from tests.lab_long.review import ReviewTest
+from tests.lab_long.review import ReviewTest, put
 
 # What is put into nova, where, and what the first screen has to say of it.
 DEFECTS = {
@@ -63,12 +63,3 @@ class DashboardTest(ReviewTest):
                 WebDriverWait(shown, 30).until(
                     lambda seen, word=word: word in seen.find_element(By.TAG_NAME, "body").text
                 )
-
-
-def put(text, function, line):
-    """Return a module's text with a line at the beginning of a function, or at its end."""
-    if not function:
-        return text + line
-    start = text.index(function)
-    end = text.index(":\n", text.index(")", start)) + 2
-    return text[:end] + line + text[end:]
