@@ -183,7 +183,7 @@ def show(result: vote.Vote, timeline: Timeline) -> None:
     console.print(Text.assemble("\nVote: ", (f"Verified {result.label}", f"bold {colour}")))
     console.print(f"change   {result.change.url}", soft_wrap=True)
     for build in result.builds:
-        console.print(f"build    {build.url}", soft_wrap=True)
+        console.print(f"build    {build.url} {build.job}: {build.result}", soft_wrap=True)
         if build.log_url:
             console.print(f"log page {build.log_url}", soft_wrap=True)
     console.print("\nThe lab stays up: ./hyperv-ci lab push | recheck | status | log | down")

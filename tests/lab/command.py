@@ -34,8 +34,8 @@ class Outcome:
 
     @property
     def page(self) -> str:
-        """The text of the build's log page."""
-        address = re.search(r"^log page (\S+)$", self.text, re.M)[1]
+        """The text of the log page of the build that ran Tempest."""
+        address = re.search(r"^build .* hyperv-tempest: \w+\nlog page (\S+)$", self.text, re.M)[1]
         with urllib.request.urlopen(address) as answer:
             return answer.read().decode()
 

@@ -76,8 +76,9 @@ class ReviewTest(LabTest):
         return sorted(self.home.mails.glob("*.eml"))
 
     def page(self, change):
-        """Return the log page of the newest build of a change."""
-        with urllib.request.urlopen(self.builds(change)[0]["log_url"]) as answer:
+        """Return the log page of the newest build of a change that ran Tempest."""
+        tempest = next(build for build in self.builds(change) if build["job_name"] == "hyperv-tempest")
+        with urllib.request.urlopen(tempest["log_url"]) as answer:
             return answer.read().decode()
 
     def comment(self, change, words):

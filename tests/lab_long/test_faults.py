@@ -76,7 +76,7 @@ class FaultsTest(LabTest):
         self.assertEqual(["SUCCESS", "RETRY"], results)
 
     def builds(self, number):
-        return zuul.get(f"tenant/{zuul.TENANT}/builds?change={number}")
+        return zuul.get(f"tenant/{zuul.TENANT}/builds?change={number}&job_name=hyperv-tempest")
 
     def test_nodes_that_die_in_a_phase(self):
         for path, phase in (
