@@ -111,6 +111,19 @@ class DriveOps:
             if drive["mounted_disk_path"].lower() != volume.path.lower():
                 self._vmutils.set_disk_host_res(drive["resource_path"], volume.path)
 
+    def attach_before_root(self, name, generation, path):
+        """Attach a disk to boot from, beside the one that the virtual machine boots from otherwise."""
+        if generation == constants.VM_GEN_1:
+            self._move_on_ide(name, 0, 1)
+        self.attach_root(name, generation, path)
+
+    def detach_before_root(self, name, generation, path):
+        """Undo that, no matter how much of it was done."""
+        self.detach(name, path)
+        # Of generation 2, the boot order is what it was once the disk is gone.
+        if generation == constants.VM_GEN_1:
+            self._move_on_ide(name, 1, 0)
+
     def attach_config_drive(self, name, generation, path):
         self._attach_dvd(name, generation, path, slot=1)
 
@@ -124,6 +137,27 @@ class DriveOps:
     def is_attached(self, name, path):
         files, _volumes = self._vmutils.get_vm_storage_paths(name)
         return path.lower() in (file.lower() for file in files)
+
+    def _move_on_ide(self, name, slot, new_slot):
+        """Move a hard disk on the first IDE controller, if there is one in that slot."""
+        files, disks = self._vmutils.get_vm_storage_paths(name)
+        for path, is_physical in [*((path, False) for path in files), *((path, True) for path in disks)]:
+            place = self._vmutils.get_disk_attachment_info(path, is_physical)
+            if place["controller_type"] != constants.CTRL_TYPE_IDE:
+                continue
+            if (int(place["controller_addr"]), place["controller_slot"]) != (0, slot):
+                continue
+            if is_physical:
+                self._move_physical(name, path, place["controller_path"], new_slot)
+            else:
+                self.detach(name, path)
+                self._vmutils.attach_ide_drive(name, path, 0, new_slot)
+
+    def _move_physical(self, name, path, controller, new_slot):
+        drives = self._vmutils.get_vm_physical_disk_mapping(name)
+        (serial,) = [serial for serial, drive in drives.items() if drive["mounted_disk_path"] == path]
+        self.detach_physical(name, serial)
+        self._vmutils.attach_volume_to_controller(name, controller, new_slot, path, serial=serial)
 
     def _attach_dvd(self, name, generation, path, slot):
         if generation == constants.VM_GEN_1:

@@ -41,6 +41,7 @@ class HyperVDriver(driver.ComputeDriver):
         **driver.ComputeDriver.capabilities,
         "has_imagecache": True,
         "supports_attach_interface": True,
+        "supports_bfv_rescue": True,
         "supports_extend_volume": True,
         "supports_migrate_to_same_host": True,
         "supports_secure_boot": True,
@@ -177,7 +178,9 @@ class HyperVDriver(driver.ComputeDriver):
 
     def rescue(self, context, instance, network_info, image_meta,
                rescue_password, block_device_info, share_info):  # fmt: skip
-        self._rescueops.rescue(context, instance, network_info, image_meta, rescue_password)
+        self._rescueops.rescue(
+            context, instance, network_info, image_meta, rescue_password, block_device_info
+        )
 
     def unrescue(self, context, instance):
         self._rescueops.unrescue(instance)

@@ -6,8 +6,11 @@ import contextlib
 from nova import exception
 from nova.compute import utils as compute_utils
 
-from hyperv_driver import images, paths, specs
+from hyperv_driver import images, paths, specs, volumeops
 from hyperv_driver.oswin import constants
+
+# What a virtual machine boots from, by its generation.
+BUSES = {constants.VM_GEN_1: "ide", constants.VM_GEN_2: "scsi"}
 
 
 class RescueOps:
@@ -20,27 +23,26 @@ class RescueOps:
         self._configdriveops = configdriveops
         self._powerops = powerops
 
-    def rescue(self, context, instance, network_info, image_meta, password):
-        """Boot a copy of an image; the instance's root disk becomes its last data disk.
+    def rescue(self, context, instance, network_info, image_meta, password, block_device_info):
+        """Boot a copy of an image; the instance's root disk stays with it, and is not booted from.
 
         With a config drive it gets another one, which has this password.
 
         :raises nova.exception.InstanceNotRescuable: that image cannot boot this virtual machine.
         """
-        name, root = instance.name, self._diskops.root(instance)
-        generation = self._vmutils.get_vm_generation(name)
-        image_id, disk_format = _image(instance, image_meta, generation, paths.disk_format(root))
+        name, generation = instance.name, self._vmutils.get_vm_generation(instance.name)
+        from_volume = volumeops.root_volume(block_device_info)
+        root_format = None if from_volume else paths.disk_format(self._diskops.root(instance))
+        image_id, disk_format = _image(instance, image_meta, generation, root_format)
         self._powerops.power_off(instance)
         with contextlib.ExitStack() as undo:
-            undo.callback(self._restore, instance, generation, root)
+            undo.callback(self._restore, instance, generation)
             image = self._imagecache.get(context, image_id, disk_format)
             rescue_disk = paths.rescue_disk(name, disk_format)
             with compute_utils.disk_ops_semaphore:
                 # A copy: the cache keeps no image because an instance is being rescued with it.
                 self._pathutils.copyfile(image, rescue_disk)
-            self._driveops.detach(name, root)
-            self._driveops.attach_root(name, generation, rescue_disk)
-            self._driveops.attach_other(name, root)
+            self._driveops.attach_before_root(name, generation, rescue_disk)
             dvd = self._configdriveops.create(
                 instance, network_info, admin_password=password, path=paths.rescue_config_drive(name)
             )
@@ -53,25 +55,22 @@ class RescueOps:
     def unrescue(self, instance):
         """Boot the instance's own root disk again; no matter how far its rescue got."""
         self._powerops.power_off(instance)
-        generation = self._vmutils.get_vm_generation(instance.name)
-        self._restore(instance, generation, self._diskops.root(instance))
+        self._restore(instance, self._vmutils.get_vm_generation(instance.name))
         self._powerops.power_on(instance)
 
-    def _restore(self, instance, generation, root):
+    def _restore(self, instance, generation):
         name = instance.name
-        self._driveops.detach(name, root)
         for path in [paths.rescue_disk(name, disk_format) for disk_format in images.HARD_DISKS]:
-            self._remove(name, path)
-        self._driveops.attach_root(name, generation, root)
-        self._remove(name, paths.rescue_config_drive(name))
+            if self._pathutils.exists(path):
+                self._driveops.detach_before_root(name, generation, path)
+                self._pathutils.remove(path)
+        rescue_dvd = paths.rescue_config_drive(name)
+        if self._pathutils.exists(rescue_dvd):
+            self._driveops.detach(name, rescue_dvd)
+            self._pathutils.remove(rescue_dvd)
         dvd = paths.config_drive(name)
         if self._pathutils.exists(dvd) and not self._driveops.is_attached(name, dvd):
             self._driveops.attach_config_drive(name, generation, dvd)
-
-    def _remove(self, name, path):
-        if self._pathutils.exists(path):
-            self._driveops.detach(name, path)
-            self._pathutils.remove(path)
 
 
 def _image(instance, image_meta, generation, root_format):
@@ -87,6 +86,12 @@ def _image(instance, image_meta, generation, root_format):
     refuse_if(
         disk_format not in images.HARD_DISKS,
         f"the rescue image is {disk_format}, expected one of: {', '.join(images.HARD_DISKS)}",
+    )
+    device, bus = (image_meta.properties.get(f"hw_rescue_{name}") for name in ("device", "bus"))
+    refuse_if(device not in (None, "disk"), f"hw_rescue_device is {device}, expected disk")
+    refuse_if(
+        bus not in (None, BUSES[generation]),
+        f"it is of generation {generation}, and hw_rescue_bus is {bus}, expected {BUSES[generation]}",
     )
     refuse_if(
         generation == constants.VM_GEN_2 and disk_format == "vhd",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An instance's root disk as a new image, while the instance runs on.
 
-A checkpoint makes the machine write elsewhere: its root disk rests, and is copied, together with all that it
-is a difference from, into one disk of its own. Then the checkpoint goes, long before the upload is done.
+A checkpoint makes a machine that runs write elsewhere: its root disk rests, and is copied, together with all
+that it is a difference from, into one disk of its own. Then the checkpoint goes, long before the upload ends.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from nova.compute import task_states
 from nova.compute import utils as compute_utils
 from oslo_log import log as logging
 
-from hyperv_driver import paths
+from hyperv_driver import paths, powerops
 
 LOG = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class SnapshotOps:
         with contextlib.ExitStack() as cleanup:
             cleanup.callback(self._remove, export)
             update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
-            with self._checkpoint(instance), compute_utils.disk_ops_semaphore:
+            with self._at_rest(instance), compute_utils.disk_ops_semaphore:
                 self._vhdutils.convert_vhd(root, export)
             update_task_state(
                 task_state=task_states.IMAGE_UPLOADING, expected_state=task_states.IMAGE_PENDING_UPLOAD
@@ -63,7 +63,17 @@ class SnapshotOps:
         self._wait_until_merged(instance, root)
 
     @contextlib.contextmanager
-    def _checkpoint(self, instance):
+    def _at_rest(self, instance):
+        state = self._vmutils.get_vm_state(instance.name)
+        if state == powerops.OFF:
+            yield
+            return
+        _files, disks = self._vmutils.get_vm_storage_paths(instance.name)
+        if disks:
+            raise exception.NovaException(
+                f"cannot snapshot {instance.name}: it is {powerops.NAMES.get(state, state)} and has disks of "
+                "the host, with which Hyper-V takes no checkpoint; needs Off"
+            )
         checkpoint = self._vmutils.take_vm_snapshot(instance.name)
         try:
             yield

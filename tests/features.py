@@ -30,6 +30,7 @@ FEATURES = {
     "Resume on host boot": (YES, YES),
     "Snapshot of a running instance": (YES, YES),
     "Rescue": (YES, YES),
+    "Rescue of instances that boot from a volume": (NO, NO),
     "Resize on the same host": (YES, YES),
     "Cold migration on the same host": (NO, NO),
     "Cold migration between hosts": (YES, YES),

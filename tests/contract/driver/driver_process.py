@@ -56,6 +56,13 @@ def boot_from_volume(made, *volumes, **properties):
     return made
 
 
+def first_to_boot(made, disk):
+    """Whether a machine of generation 2 tries this disk first."""
+    vmutils = hyperv._vmops._vmutils
+    order = vmutils._lookup_vm_check(made.name).BootSourceOrder
+    return order[0].lower() == vmutils._drive_to_boot_source(disk).lower()
+
+
 def run(code):
     names = globals()
     names["said"], names["keep"] = None, False

@@ -183,15 +183,16 @@ class OperationsTest(OnHyperVTest):
                 meta.id = "{image}"
                 hyperv.power_off(made)
                 hyperv.rescue(admin, made, [], meta, "secret", None, [])
-                root = vmutils.get_disk_attachment_info(file("root.vhdx"), False)
-                said = [hyperv.get_info(made).state, drives(), root["controller_type"]]
+                def place():
+                    info = vmutils.get_disk_attachment_info(file("root.vhdx"), False)
+                    return [info["controller_type"], info["controller_slot"]]
+                said = [hyperv.get_info(made).state, drives(), place()]
                 hyperv.unrescue(admin, made)
-                root = vmutils.get_disk_attachment_info(file("root.vhdx"), False)
-                said += [hyperv.get_info(made).state, drives(), root["controller_type"],
+                said += [hyperv.get_info(made).state, drives(), place(),
                          os.path.exists(file("rescue.vhdx"))]
             """)
-            home = "IDE" if machine_type == "hyperv-gen1" else "SCSI"
-            expected = [RUNNING, ["rescue.vhdx", "root.vhdx"], "SCSI", RUNNING, ["root.vhdx"], home, False]
+            home, away = (["IDE", 0], ["IDE", 1]) if machine_type == "hyperv-gen1" else 2 * (["SCSI", 0],)
+            expected = [RUNNING, ["rescue.vhdx", "root.vhdx"], away, RUNNING, ["root.vhdx"], home, False]
             self.assertEqual(expected, said, machine_type)
 
     @feature("Resize on the same host", "Cold migration on the same host")

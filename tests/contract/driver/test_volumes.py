@@ -159,6 +159,57 @@ class VolumesTest(OnHyperVTest):
         self.nova("keep = True; hyperv.detach_volume(admin, seven, made, '/dev/sdb')")
         self.assert_nothing_is_connected()
 
+    @feature("Rescue of instances that boot from a volume")
+    def test_rescue(self):
+        for machine_type, bus in zip(GENERATIONS, ("IDE", "SCSI"), strict=True):
+            said = self.nova(f"""
+                meta = image_meta("vhdx", hw_rescue_device="disk", hw_rescue_bus="{bus.lower()}")
+                meta.id = image
+                volumes = with_volumes(one, two, boot=True)
+                made, keep = boot_from_volume(instance(), one, two, hw_machine_type="{machine_type}"), True
+                hyperv.rescue(admin, made, [], meta, "secret", volumes, [])
+                vmutils = hyperv._vmops._vmutils
+                (disk,), _volumes = vmutils.get_vm_storage_paths(made.name)
+                place = vmutils.get_disk_attachment_info(disk, False)
+                said = [hyperv.get_info(made).state, os.path.basename(disk), place["controller_type"],
+                        first_to_boot(made, disk) if "{bus}" == "SCSI" else place["controller_slot"] == 0]
+            """)
+            self.assertEqual([RUNNING, "rescue.vhdx", bus, True], said)
+            self.assertEqual({(ONE, bus, 1), (TWO, "SCSI", 2)}, set(self.drives()))
+            said = self.nova(f"""
+                keep = True
+                hyperv.unrescue(admin, made)
+                (disk, _other) = sorted(vmutils.get_vm_storage_paths(made.name)[1])
+                rescue_disk = os.path.join(INSTANCES, made.name, "rescue.vhdx")
+                said = [hyperv.get_info(made).state, os.path.exists(rescue_disk),
+                        first_to_boot(made, disk) if "{bus}" == "SCSI" else
+                        vmutils.get_disk_attachment_info(disk)["controller_slot"] == 0]
+            """)
+            self.assertEqual([RUNNING, False, True], said)
+            self.assertEqual({(ONE, bus, 1), (TWO, "SCSI", 2)}, set(self.drives()))
+            self.nova("hyperv.destroy(admin, made, [], volumes)")
+            self.assert_nothing_is_connected()
+
+    def test_snapshot_takes_a_machine_that_is_off(self):
+        said = self.nova("""
+            from unittest import mock
+            made, new = instance(image_ref=image, project_id="p"), "99999999-0000-4000-8000-000000000001"
+            spawn(made, "vhdx", block_device_info=with_volumes(one))
+            uploads, said = [], []
+            def update(_api, _context, image_id, metadata, data, purge_props):
+                uploads.append(metadata["disk_format"])
+            with mock.patch("nova.image.glance.API.update", update):
+                for state in range(2):
+                    try:
+                        hyperv.snapshot(admin, made, new, lambda **states: None)
+                    except Exception as error:
+                        said.append(str(error))
+                    hyperv.power_off(made)
+            said += uploads
+        """)
+        self.assertIn("with which Hyper-V takes no checkpoint; needs Off", said[0])
+        self.assertEqual(["vhdx"], said[1:])
+
     @feature("Extend a volume")
     def test_extend(self):
         self.nova("""

@@ -83,12 +83,35 @@ class FakeVMUtils:
 
     def attach_ide_drive(self, vm_name, path, ctrller_addr, drive_addr, drive_type=constants.DISK):
         assert self._vm(vm_name)["generation"] == constants.VM_GEN_1
+        self._occupy(vm_name, "ide", ctrller_addr, drive_addr, path)
         self._attach(vm_name, "ide", path, drive_type)
 
     def attach_scsi_drive(self, vm_name, path, drive_type=constants.DISK):
         assert self._vm(vm_name)["scsi"]
         assert drive_type == constants.DISK or self._vm(vm_name)["generation"] == constants.VM_GEN_2
         self._attach(vm_name, "scsi", path, drive_type)
+
+    def _occupy(self, vm_name, bus, address, slot, path):
+        places = self._vm(vm_name).setdefault("places", {})
+        taken = [
+            other for bus_, other in self._vm(vm_name)["disks"] if places.get(other) == (bus, address, slot)
+        ]
+        assert not taken, (taken, path)
+        places[path] = bus, address, slot
+
+    def get_disk_attachment_info(self, attached_disk_path=None, is_physical=True, serial=None):
+        for name, vm in self.vms.items():
+            for bus, path in vm["disks"]:
+                if path == attached_disk_path:
+                    place = vm.get("places", {}).get(path, (bus, 0, 0))
+                    assert is_physical == (path in vm.get("volumes", {}).values())
+                    return {
+                        "controller_path": (name, *place[:2]),
+                        "controller_type": place[0].upper(),
+                        "controller_addr": str(place[1]),
+                        "controller_slot": place[2],
+                    }
+        raise exceptions.DiskNotFound(f"{attached_disk_path} is not attached")
 
     def _attach(self, vm_name, bus, path, drive_type):
         self._vm(vm_name)["disks"].append((bus, path))
@@ -110,6 +133,8 @@ class FakeVMUtils:
         return slot
 
     def attach_volume_to_controller(self, vm_name, controller_path, address, mounted_disk_path, serial=None):
+        if controller_path[1] == "ide":
+            self._occupy(vm_name, *controller_path[1:], address, mounted_disk_path)
         self._vm(vm_name)["disks"].append((controller_path[1], mounted_disk_path))
         self._vm(vm_name).setdefault("volumes", {})[serial] = mounted_disk_path
 
@@ -136,12 +161,14 @@ class FakeVMUtils:
         else:
             assert not is_physical
         vm["disks"] = [(bus, path) for bus, path in vm["disks"] if path != disk_path]
+        vm["boot"] = [path for path in vm.get("boot", ()) if path != disk_path]
 
     def enable_secure_boot(self, vm_name, msft_ca_required):
         self._vm(vm_name)["secure boot"] = "UEFI CA" if msft_ca_required else "Windows"
 
     def set_boot_order(self, vm_name, device_boot_order):
-        self._vm(vm_name)["boot"] = device_boot_order
+        others = [path for path in self._vm(vm_name).get("boot", ()) if path not in device_boot_order]
+        self._vm(vm_name)["boot"] = [*device_boot_order, *others]
 
     def create_nic(self, vm_name, nic_name, mac_address=None):
         self._vm(vm_name)["nics"][nic_name] = {"mac": mac_address}

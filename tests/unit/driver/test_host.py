@@ -85,6 +85,7 @@ class InterfaceTest(base.DriverTestCase):
             {
                 "has_imagecache",
                 "supports_attach_interface",
+                "supports_bfv_rescue",
                 "supports_extend_volume",
                 "supports_image_type_iso",
                 "supports_image_type_vhd",

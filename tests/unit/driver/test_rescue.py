@@ -6,7 +6,7 @@ from nova.compute import power_state
 
 from hyperv_driver import oswin
 from tests.unit.driver import base
-from tests.unit.driver.base import instance
+from tests.unit.driver.base import instance, iscsi_volume, with_volumes
 
 GENERATION_2 = {"hw_machine_type": "hyperv-gen2"}
 RESCUE_IMAGE = "77777777-0000-4000-8000-000000000000"
@@ -29,6 +29,9 @@ class RescueTest(base.DriverTestCase):
     def drives(self, made):
         return [(bus, path.rpartition("/")[2]) for bus, path in self.vm(made)["disks"]]
 
+    def slot(self, made, name):
+        return self.vm(made)["places"][str(self.instances / made.name / name)][2]
+
     def files(self, made):
         return {path.name for path in (self.instances / made.name).iterdir()} - {"console.log"}
 
@@ -41,19 +44,21 @@ class RescueTest(base.DriverTestCase):
         self.rescue(made)
         self.assertEqual(power_state.RUNNING, self.state(made))
         self.assertEqual(
-            {("scsi", "ephemeral0.vhdx"), ("ide", "rescue.vhdx"), ("scsi", "root.vhdx")},
+            {("scsi", "ephemeral0.vhdx"), ("ide", "rescue.vhdx"), ("ide", "root.vhdx")},
             set(self.drives(made)),
         )
+        self.assertEqual([0, 1], [self.slot(made, name) for name in ("rescue.vhdx", "root.vhdx")])
         self.driver.unrescue(self.context, made)
         self.assertEqual(power_state.RUNNING, self.state(made))
         self.assertEqual({("scsi", "ephemeral0.vhdx"), ("ide", "root.vhdx")}, set(self.drives(made)))
+        self.assertEqual(0, self.slot(made, "root.vhdx"))
         self.assertEqual(before, self.files(made))
 
     def test_generation_2(self):
         made = self.spawn(properties=GENERATION_2)
         folder = self.instances / made.name
         self.rescue(made, **GENERATION_2)
-        self.assertEqual([str(folder / "rescue.vhdx")], self.vm(made)["boot"])
+        self.assertEqual(str(folder / "rescue.vhdx"), self.vm(made)["boot"][0])
         self.driver.unrescue(self.context, made)
         self.assertEqual([str(folder / "root.vhdx")], self.vm(made)["boot"])
         self.assertEqual([("scsi", "root.vhdx")], self.drives(made))
@@ -72,7 +77,7 @@ class RescueTest(base.DriverTestCase):
     def test_image_of_its_own(self):
         made = self.spawn(disk_format="vhd")
         self.driver.rescue(self.context, made, [], objects.ImageMeta.from_dict({}), "", None, [])
-        self.assertEqual({("ide", "rescue.vhd"), ("scsi", "root.vhd")}, set(self.drives(made)))
+        self.assertEqual({("ide", "rescue.vhd"), ("ide", "root.vhd")}, set(self.drives(made)))
 
     def test_image_that_cannot_boot_it(self):
         made = self.spawn(properties=GENERATION_2)
@@ -81,12 +86,34 @@ class RescueTest(base.DriverTestCase):
             ("rescue image is qcow2", "qcow2", {}),
             ("cannot have VHD disks", "vhd", {}),
             ("hw_machine_type is hyperv-gen1", "vhdx", {"hw_machine_type": "hyperv-gen1"}),
+            ("hw_rescue_bus is ide, expected scsi", "vhdx", {"hw_rescue_bus": "ide"}),
+            ("hw_rescue_device is cdrom, expected disk", "vhdx", {"hw_rescue_device": "cdrom"}),
         ):
             error = self.assertRaises(
                 exception.InstanceNotRescuable, self.rescue, made, disk_format, **properties
             )
             self.assertIn(words, str(error))
         self.assertEqual((before, power_state.RUNNING), (self.drives(made), self.state(made)))
+
+    def test_instance_that_boots_from_a_volume(self):
+        for name, properties, bus in (("x-1", {}, "ide"), ("x-2", GENERATION_2, "scsi")):
+            volumes = with_volumes(iscsi_volume("root", lun=1), iscsi_volume("data", lun=2), boot=True)
+            made = self.spawn(instance(name), None, properties=properties, block_device_info=volumes)
+            before = self.drives(made)
+            meta = base.image_meta("vhdx", hw_rescue_device="disk", hw_rescue_bus=bus)
+            meta.id = RESCUE_IMAGE
+            self.driver.rescue(self.context, made, [], meta, "secret", volumes, [])
+            self.assertEqual({*before, (bus, "rescue.vhdx")}, set(self.drives(made)))
+            if bus == "ide":
+                self.assertEqual(1, self.vm(made)["places"]["Msvm_DiskDrive 1"][2])
+            self.driver.unrescue(self.context, made)
+            self.assertEqual(sorted(before), sorted(self.drives(made)))
+            self.assertEqual({"root", "data"}, set(self.vm(made)["volumes"]))
+            if bus == "ide":
+                self.assertEqual(0, self.vm(made)["places"]["Msvm_DiskDrive 1"][2])
+            else:
+                self.assertEqual("Msvm_DiskDrive 1", self.vm(made)["boot"][0])
+            self.driver.destroy(self.context, made, [], volumes)
 
     def test_failure_gives_its_own_disk_back(self):
         made = self.spawn(instance(config_drive="True"))

@@ -7,7 +7,7 @@ from nova.compute import task_states
 
 from hyperv_driver import oswin
 from tests.unit.driver import base
-from tests.unit.driver.base import instance
+from tests.unit.driver.base import instance, iscsi_volume
 
 IMAGE = "99999999-0000-4000-8000-000000000000"
 
@@ -58,6 +58,20 @@ class SnapshotTest(base.DriverTestCase):
         self.snapshot()
         self.assertEqual([["root_1.avhdx"]], self.resting)
         self.assertEqual([], self.vm(self.made)["snapshots"])
+
+    def test_machine_that_is_off_needs_no_checkpoint(self):
+        self.driver.power_off(self.made)
+        self.snapshot()
+        self.assertEqual(([["root.vhdx"]], 1), (self.resting, len(self.uploads)))
+
+    def test_machine_that_runs_with_a_disk_of_the_host(self):
+        volume = iscsi_volume("one")
+        self.driver.attach_volume(self.context, volume, self.made, "/dev/sdb")
+        error = self.assertRaises(exception.NovaException, self.snapshot)
+        self.assertIn("it is Running and has disks of the host", str(error))
+        self.driver.power_off(self.made)
+        self.snapshot()
+        self.assertEqual(1, len(self.uploads))
 
     def test_format_is_that_of_the_disk(self):
         self.snapshot(self.spawn(instance("x-2", project_id="p"), disk_format="vhd"))
