@@ -1,18 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """os-brick's Windows connectors: how a volume of cinder becomes a disk or a file of this host."""
 
+import functools
+
 import nova.conf
-from os_brick.initiator import connector
+
+from hyperv_driver import oswin  # noqa: F401  before os-brick, which imports os-win with its eventlet
+
+from os_brick.initiator import connector  # isort: skip
+from os_brick.initiator.windows import fibre_channel  # isort: skip
 
 CONF = nova.conf.CONF
 
-ISCSI, SMBFS = "iscsi", "smbfs"
+ISCSI, FIBRE_CHANNEL, SMBFS = "iscsi", "fibre_channel", "smbfs"
+
+
+class FibreChannelConnector(fibre_channel.WindowsFCConnector):
+    """os-brick's, which expects text where os-win 5.9.0 has the bytes of hbaapi.dll: the names of disks."""
+
+    def _get_fc_volume_mappings(self, connection_properties):
+        mappings = super()._get_fc_volume_mappings(connection_properties)
+        return [mapping | {"device_name": mapping["device_name"].decode()} for mapping in mappings]
 
 
 class Connectors:
     """One connector for each protocol, made when it is first asked for."""
 
-    protocols = (ISCSI, SMBFS)
+    protocols = (ISCSI, FIBRE_CHANNEL, SMBFS)
 
     def __init__(self):
         self._made = {}
@@ -30,8 +44,10 @@ class Connectors:
     def of(self, protocol):
         """The connector of one of the protocols, which cinder calls ``driver_volume_type``."""
         if protocol not in self._made:
-            self._made[protocol] = connector.InitiatorConnector.factory(
-                protocol,
+            make = functools.partial(connector.InitiatorConnector.factory, protocol)
+            if protocol == FIBRE_CHANNEL:
+                make = FibreChannelConnector
+            self._made[protocol] = make(
                 None,
                 use_multipath=CONF.hyperv.use_multipath_io,
                 device_scan_attempts=CONF.hyperv.volume_attach_retry_count,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes of cinder: connected to this host, in the drives of a virtual machine, and back.
 
-A volume over SMB is a virtual disk on a share. One over iSCSI is a disk of the host, offline there, that a
-drive of the machine passes through. Its number may be another one after the host's boot; so a drive bears its
+A volume over SMB is a virtual disk on a share. Any other is a disk of the host, offline there, that a drive
+of the machine passes through. Its number may be another one after the host's boot; so a drive bears its
 volume's id, and is pointed to the disk that is the volume before the machine starts.
 """
 
@@ -22,7 +22,7 @@ from hyperv_driver.oswin import constants, exceptions
 
 LOG = logging.getLogger(__name__)
 
-# What Windows does with a disk that it has not seen before; an iSCSI disk is on a shared bus.
+# What Windows does with a disk that it has not seen before; these are on shared buses.
 KEEP_OFFLINE = (constants.DISK_POLICY_OFFLINE_SHARED, constants.DISK_POLICY_OFFLINE_ALL)
 # Seconds until Hyper-V has seen a new disk that Windows has seen.
 DRIVE_TIMEOUT = 10
@@ -204,12 +204,19 @@ def _locked(connection_info):
     """One at a time with each target or share: os-brick ends a session where it sees no other disk, and a
     mapping of which no file is open, though another volume may be on its way.
     """
-    data = connection_info["data"]
-    place = "export" if _is_file(connection_info) else "target_iqn"
     with contextlib.ExitStack() as stack:
-        for name in sorted(set(data.get("target_iqns") or [data[place]])):
+        for name in sorted(_places(connection_info)):
             stack.enter_context(lockutils.lock(name, "hyperv-"))
         yield
+
+
+def _places(connection_info):
+    """Names of the targets, or of the share, that a volume is at."""
+    data = connection_info["data"]
+    if _is_file(connection_info):
+        return {data["export"]}
+    found = data.get("target_iqns") or data.get("target_iqn") or data["target_wwn"]
+    return {found} if isinstance(found, str) else set(found)
 
 
 def _without_secrets(error):

@@ -48,11 +48,6 @@ PENDING = [
         "Disks of the host come with the driver's volumes.",
     ),
     (
-        "FCUtils",
-        "get_fc_target_mappings get_scsi_device_identifiers",
-        "Fibre Channel comes with the driver's volumes.",
-    ),
-    (
         "ISCSITargetUtils",
         "get_supported_disk_format get_supported_vhd_type get_portal_locations create_iscsi_target "
         "delete_iscsi_target iscsi_target_exists get_target_information set_chap_credentials "

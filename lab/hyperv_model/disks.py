@@ -5,11 +5,12 @@ from lab.hyperv_model.host import CIMV2, STORAGE
 from lab.hyperv_model.jobs import V2
 from lab.hyperv_model.providers import provides
 
-SCSI, ISCSI = 8, 9  # MSFT_Disk.BusType
+FIBRE_CHANNEL, SCSI, ISCSI = 6, 8, 9  # MSFT_Disk.BusType
 FCPH_NAME = 3  # MSFT_Disk.UniqueIdFormat of an NAA identifier
 SYSTEM_DISK = 0
 # MSFT_StorageSetting.NewDiskPolicy → bus types whose new disks stay offline (documented; these are shared).
-OFFLINE = {1: (), 2: (SCSI, ISCSI), 3: (SCSI, ISCSI), 4: ()}
+SHARED = (FIBRE_CHANNEL, SCSI, ISCSI)
+OFFLINE = {1: (), 2: SHARED, 3: SHARED, 4: ()}
 OFFLINE_SHARED = 2  # what Windows Server Datacenter begins with (documented)
 # The GUID is guessed; that the number follows is inferred: nova's drivers looked for it anew at each boot.
 DRIVE_ID = "Microsoft:353B3BE8-310C-4CF4-839E-4E1B14616136"
@@ -21,17 +22,22 @@ def install(model):
     _add(model, SYSTEM_DISK, "SIMULATED0", 0, 1 << 40, SCSI, r"\\?\scsi#simulated#0", offline=False)
 
 
-def arrive(model, lun, mpio):
-    """Make a disk of a logical unit of the storage network.
+def of_unit(model, lun, bus):
+    """The number of the disk that a new path to a logical unit is.
 
-    :param mpio: Windows' multipath driver claims it
-    :returns: its number: the lowest that is free (inferred: numbers are used again)
+    With Multipath I/O all paths to a unit are one disk, else each path is a disk (documented).
     """
+    known = [number for number, other in model.disks.items() if other is lun]
+    return known[0] if model.facts.mpio and known else _arrive(model, lun, bus)
+
+
+def _arrive(model, lun, bus):
+    """Make a disk with the lowest number that is free (inferred: numbers are used again)."""
     number = next(number for number in range(1, len(model.disks) + 2) if number not in model.disks)
     model.disks[number] = lun
-    path = f"\\\\?\\{'mpio' if mpio else 'scsi'}#disk&ven_simulated&prod_lun#{number}"
-    offline = ISCSI in OFFLINE[model.new_disk_policy]
-    _add(model, number, lun.identifier, FCPH_NAME, lun.size, ISCSI, path, offline)
+    path = f"\\\\?\\{'mpio' if model.facts.mpio else 'scsi'}#disk&ven_simulated&prod_lun#{number}"
+    offline = bus in OFFLINE[model.new_disk_policy]
+    _add(model, number, lun.identifier, FCPH_NAME, lun.size, bus, path, offline)
     return number
 
 
@@ -134,4 +140,5 @@ def update_host_storage_cache(model, _class):
     for number in model.disks:
         refresh(model, of_number(model, number))
     model.initiator.look()
+    model.fabric.look()
     return {}

@@ -33,7 +33,8 @@ class HostFacts:
     :ivar cluster: name of the failover cluster that it is the only node of, or None
     :ivar dns_server: whether it has the DNS Server role
     :ivar pci_devices: devices.PciDevice that machines can have
-    :ivar mpio: whether Multipath I/O is installed, and claims iSCSI disks
+    :ivar mpio: whether Multipath I/O is installed, and claims all disks that it can
+    :ivar fibre_channel: (node's WWN, port's WWN) of its Fibre Channel ports, hexadecimal, in upper case
     """
 
     version: str = "10.0.20348"
@@ -54,6 +55,7 @@ class HostFacts:
     dns_server: bool = False
     pci_devices: tuple = ()
     mpio: bool = False
+    fibre_channel: tuple = ()
 
     def free_memory_mb(self, model, without=None):
         """Memory that no running machine has, leaving one of them out."""

@@ -118,19 +118,13 @@ class Initiator:
             session.awaited.discard(lun)
             target = self._model.storage_network.at(session.portal, session.name)
             if session.identifier in self.sessions and target and target.luns.get(lun) is unit:
-                session.numbers[lun] = self._disk(unit)
+                session.numbers[lun] = disks.of_unit(self._model, unit, disks.ISCSI)
 
         session.awaited.add(lun)
         if unit.late:
             self._model.jobs.after(unit.late, arrive)
         else:
             arrive()
-
-    def _disk(self, unit):
-        """With MPIO all paths to a unit are one disk, else each path is a disk (documented)."""
-        mpio = self._model.facts.mpio
-        known = [number for number, other in self._model.disks.items() if other is unit]
-        return known[0] if mpio and known else disks.arrive(self._model, unit, mpio)
 
     def _drop_disks(self, session):
         for lun in list(session.numbers):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Storage that hosts reach elsewhere: iSCSI targets at portals, SMB shares. Tests and backends fill it."""
+"""Storage that hosts reach elsewhere: iSCSI targets at portals, Fibre Channel targets, SMB shares.
+
+Tests and backends fill it.
+"""
 
 import dataclasses
 import pathlib
@@ -39,6 +42,24 @@ class Target:
 
 
 @dataclasses.dataclass(eq=False)
+class FibreChannelTarget:
+    """
+    :ivar node: its WWN, hexadecimal, in upper case
+    :ivar port: the WWN of its one port
+    :ivar luns: Lun by number
+    :ivar zone: WWNs of the hosts' ports that reach it; None: all do
+    """
+
+    node: str
+    port: str
+    luns: dict = dataclasses.field(default_factory=dict)
+    zone: frozenset | None = None
+
+    def admits(self, port):
+        return self.zone is None or port in self.zone
+
+
+@dataclasses.dataclass(eq=False)
 class Share:
     """
     :ivar server: name or address of the computer that shares
@@ -59,12 +80,15 @@ class Share:
 class StorageNetwork:
     """The shares, the targets, and the portals that do not answer; hosts are told of every change.
 
-    A change to a Target itself is seen by a host that rescans.
+    A change to a Target itself, or to the fabric, is seen by a host that rescans.
+
+    :ivar fabric: list of the Fibre Channel targets
     """
 
     def __init__(self):
         self.targets = {}
         self.shares = {}
+        self.fabric = []
         self._silent = set()
         self._watchers = []
 

@@ -45,6 +45,8 @@ BUILT_IN_SERVICES = {
         "Windows Remote Management (WS-Management)",
         r"%SystemRoot%\System32\svchost.exe -k NetworkService -p",
     ),
+    # Of which a real one begins stopped (documented); here whoever asks for it finds it running.
+    "MSiSCSI": ("Microsoft iSCSI Initiator Service", r"%SystemRoot%\system32\svchost.exe -k netsvcs -p"),
     "vmms": ("Hyper-V Virtual Machine Management", r"%SystemRoot%\system32\vmms.exe"),
 }
 

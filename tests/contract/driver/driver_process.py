@@ -24,6 +24,7 @@ from hyperv_driver import driver  # noqa: E402
 from tests.contract.driver.waiting import wait_for  # noqa: E402, F401
 from tests.unit.driver.base import (  # noqa: E402, F401
     FakeVirtAPI,
+    fibre_channel_volume,
     flavor,
     image_meta,
     instance,

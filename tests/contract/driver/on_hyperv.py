@@ -28,6 +28,8 @@ PYMI = pathlib.Path(os.environ.get("HYPERV_CI_HOME") or CACHE / "hyperv-ci") / "
 class HyperVHostTest(testtools.TestCase):
     """self.model is the host; self.python() starts its python.exe, which has this environment's packages."""
 
+    facts = None
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -36,7 +38,9 @@ class HyperVHostTest(testtools.TestCase):
         cls.c_drive, cls.run_folder = pathlib.Path(folder.name, "c"), pathlib.Path(folder.name, "run")
         for directory in (cls.run_folder, cls.c_drive / "Python311", cls.c_drive / "Windows" / "Temp"):
             directory.mkdir(parents=True)
-        cls.model = Model("HV1", lambda path: cls.c_drive.joinpath(*path.split("\\")[1:]), cls.run_folder)
+        cls.model = Model(
+            "HV1", lambda path: cls.c_drive.joinpath(*path.split("\\")[1:]), cls.run_folder, cls.facts
+        )
         cls.addClassCleanup(cls.model.close)
         cls.addClassCleanup(serve(cls.model, cls.run_folder / "wmi.sock").close)
         python = cls.c_drive / "Python311" / "python.exe"

@@ -52,7 +52,7 @@ class SmbVolumesTest(OnHyperVTest):
             for disk in machine.of(storage.SASD, storage.HARD_DISK)
         ]
 
-    @feature("Attach and detach volumes")
+    @feature("Attach and detach volumes", "Volumes over SMB")
     def test_a_running_server_gets_volumes_and_loses_them(self):
         said = self.nova("""
             made, keep = spawn(instance(image_ref=image), "vhdx"), True

@@ -4,20 +4,21 @@
 import textwrap
 
 from lab.hyperv_model import iscsi, storage
+from lab.hyperv_model.host import HostFacts
 from lab.hyperv_model.jobs import Fault
-from lab.hyperv_model.storage_network import Lun, Target
+from lab.hyperv_model.storage_network import FibreChannelTarget, Lun, Target
 from tests.contract.driver.on_hyperv import OnHyperVTest
 from tests.features import feature
 
 ONE, TWO = "11111111-aaaa-4000-8000-000000000001", "22222222-aaaa-4000-8000-000000000002"
 IQN = "iqn.2026-01.org.example:{}"
-PORTAL = ("192.0.2.10", 3260)
+PORTAL, OTHER_PORTAL = ("192.0.2.10", 3260), ("192.0.2.11", 3260)
 GIB = 1024**3
 RUNNING, SHUTDOWN = 1, 4  # nova.compute.power_state
 GENERATIONS = ("hyperv-gen1", "hyperv-gen2")
 
 
-class VolumesTest(OnHyperVTest):
+class OnTargetsTest(OnHyperVTest):
     def setUp(self):
         super().setUp()
         self.network = self.model.storage_network
@@ -42,7 +43,8 @@ class VolumesTest(OnHyperVTest):
 
     def nova(self, code):
         names = f"""
-            one = iscsi_volume("{ONE}")
+            ONE = "{ONE}"
+            one = iscsi_volume(ONE)
             two = iscsi_volume("{TWO}", lun=1, target_iqn="{IQN.format("two")}")
             image = "{self.image}"
         """
@@ -66,6 +68,8 @@ class VolumesTest(OnHyperVTest):
         self.assertEqual(({}, [], []), (initiator.sessions, initiator.persistent, initiator.static))
         self.assertEqual({}, self.model.disks)
 
+
+class VolumesTest(OnTargetsTest):
     def test_connector(self):
         said = self.nova("""
             CONF.set_override("my_ip", "192.0.2.7")
@@ -76,7 +80,7 @@ class VolumesTest(OnHyperVTest):
         found = [said[name] for name in ("ip", "host", "os_type", "multipath")]
         self.assertEqual(["192.0.2.7", "hv1", "win32", False], found)
 
-    @feature("Attach and detach volumes")
+    @feature("Attach and detach volumes", "Volumes over iSCSI")
     def test_a_running_server_gets_volumes_and_loses_them(self):
         for machine_type in GENERATIONS:
             said = self.nova(f"""
@@ -237,6 +241,16 @@ class VolumesTest(OnHyperVTest):
         self.assertEqual(RUNNING, said)
         self.assertEqual([(TWO, "IDE", 2), (ONE, "SCSI", 1)], self.drives())
 
+    def test_several_paths_take_multipath_io(self):
+        said = self.nova("""
+            CONF.set_override("use_multipath_io", True, group="hyperv")
+            try:
+                hyperv.get_volume_connector(None)
+            finally:
+                CONF.clear_override("use_multipath_io", group="hyperv")
+        """)
+        self.assertIn("requires the Multipath IO Windows feature", said["raised"])
+
     def test_a_disk_that_is_late(self):
         self.one.luns[0].late = 1.5
         said = self.nova("""
@@ -324,3 +338,62 @@ class VolumesTest(OnHyperVTest):
                 said = list(pool.map(life, range(16)))
         """)
         self.assertEqual([RUNNING] * 16, said)
+
+
+class MultipathTest(OnTargetsTest):
+    facts = HostFacts(mpio=True)
+
+    @feature("Volumes over several paths (MPIO)")
+    def test_a_volume_over_two_paths(self):
+        self.one.portals = (PORTAL, OTHER_PORTAL)
+        said = self.nova("""
+            CONF.set_override("use_multipath_io", True, group="hyperv")
+            portals = ["192.0.2.10:3260", "192.0.2.11:3260"]
+            names, luns = 2 * [one["data"]["target_iqn"]], [0, 0]
+            one["data"] |= {"target_portals": portals, "target_iqns": names, "target_luns": luns}
+            made, keep = spawn(instance(image_ref=image), "vhdx"), True
+            hyperv.attach_volume(admin, one, made, "/dev/sdb")
+            said = hyperv.get_volume_connector(None)["multipath"]
+        """)
+        self.assertTrue(said)
+        sessions = self.model.initiator.sessions.values()
+        self.assertEqual({PORTAL, OTHER_PORTAL}, {session.portal for session in sessions})
+        self.assertEqual(([(ONE, "SCSI", 1)], [1]), (self.drives(), list(self.model.disks)))
+        # One path less is none of the guest's business.
+        self.network.cut(PORTAL)
+        self.assertEqual([1], list(self.model.disks))
+        self.network.mend(PORTAL)
+        self.nova("""
+            one["data"] |= {"target_portals": portals, "target_iqns": names, "target_luns": luns}
+            hyperv.detach_volume(admin, one, made, "/dev/sdb")
+        """)
+        self.assert_nothing_is_connected()
+
+
+class FibreChannelTest(OnTargetsTest):
+    facts = HostFacts(mpio=True, fibre_channel=(("50000000000000A0", "50000000000000A1"),))
+
+    @feature("Volumes over Fibre Channel")
+    def test_a_running_server_gets_a_volume_and_loses_it(self):
+        target = FibreChannelTarget("20200002AC00383D", "20210002AC00383D")
+        self.network.fabric.append(target)
+        self.addCleanup(self.network.fabric.clear)
+        said = self.nova("""
+            made, keep = spawn(instance(image_ref=image), "vhdx"), True
+            connector = hyperv.get_volume_connector(None)
+            said = [connector["wwnns"], connector["wwpns"]]
+        """)
+        self.assertEqual([["50000000000000A0"], ["50000000000000A1"]], said)
+        attach = "keep = True; volume = fibre_channel_volume(ONE, lun=4)\n"
+        attach += "hyperv.attach_volume(admin, volume, made, '/dev/sdb')"
+        self.assertIn("VolumeAttachFailed", self.nova(attach)["raised"])
+        target.luns[4] = Lun(GIB, "6000000000000000000000000000000f")
+        self.assertIsNone(self.nova(attach))
+        self.assertEqual([(ONE, "SCSI", 1)], self.drives())
+        target.luns[4].size = 2 * GIB
+        said = self.nova("""
+            keep = True
+            hyperv.extend_volume(admin, volume, made, 2 << 30)
+            hyperv.detach_volume(admin, volume, made, "/dev/sdb")
+        """)
+        self.assertEqual((None, []), (said, self.drives()))

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What os-win has for volumes: the iSCSI initiator, disks of the host, physical drives, shares."""
 
+import dataclasses
+
 from lab.hyperv_model import storage
-from lab.hyperv_model.storage_network import Lun, Share, Target
+from lab.hyperv_model.storage_network import FibreChannelTarget, Lun, Share, Target
 from tests.contract.hyperv_model.os_win_case import ENABLED, OsWinCase, OsWinError
+from tests.unit.hyperv_model.case import FAST
 
 IQN = "iqn.2026-01.org.example:one"
 PORTAL = "192.0.2.10:3260"
@@ -160,8 +163,38 @@ class ShareCase(VolumesCase):
         self.assertIsNone(self.smbutils.get_smb_share_path("vols"))
 
 
-class FibreChannelCase(VolumesCase):
-    def test_a_host_without_adapters(self):
+class FibreChannelCase(OsWinCase):
+    facts = dataclasses.replace(FAST, fibre_channel=(("50000000000000A0", "50000000000000A1"),))
+
+    def test_adapters_and_what_they_reach(self):
+        luns = {2: Lun(1 << 30, UID)}
+        far = FibreChannelTarget("20000000000000F0", "20000000000000F2", {9: Lun(1 << 30, UID)}, frozenset())
+        self.model.storage_network.fabric += [
+            FibreChannelTarget("20000000000000F0", "20000000000000F1", luns),
+            far,
+        ]
         fc_utils = self.os_win.fc_utils
         fc_utils.refresh_hba_configuration()
+        ports = [{"node_name": "50000000000000A0", "port_name": "50000000000000A1"}]
+        self.assertEqual((1, ports), (fc_utils.get_fc_hba_count(), fc_utils.get_fc_hba_ports()))
+        self.assertEqual([], fc_utils.get_fc_target_mappings("50000000000000A0"))
+        self.os_win.diskutils.rescan_disks()
+        (mapping,) = fc_utils.get_fc_target_mappings("50000000000000A0")
+        self.assertEqual(
+            ("20000000000000F1", 2, 2), tuple(mapping[key] for key in ("port_name", "lun", "fcp_lun"))
+        )
+        self.assertIn("PHYSICALDRIVE1", mapping["device_name"])
+        names = "50000000000000A0", "50000000000000A1", "20000000000000F1"
+        (identifier,) = fc_utils.get_scsi_device_identifiers(*names, 2)
+        self.assertEqual((UID, 3), (identifier["id"], identifier["type"]))
+        with self.assertRaisesRegex(OsWinError, "FCWin32Exception"):
+            fc_utils.get_scsi_device_identifiers(*names, 3)
+        luns.clear()
+        self.os_win.diskutils.rescan_disks()
+        self.assertEqual([], fc_utils.get_fc_target_mappings("50000000000000A0"))
+
+
+class NoFibreChannelCase(OsWinCase):
+    def test_a_host_without_adapters(self):
+        fc_utils = self.os_win.fc_utils
         self.assertEqual((0, []), (fc_utils.get_fc_hba_count(), fc_utils.get_fc_hba_ports()))

@@ -84,6 +84,12 @@ def iscsi_volume(serial, lun=0, **data):
     return {"driver_volume_type": "iscsi", "serial": serial, "data": found}
 
 
+def fibre_channel_volume(serial, lun=0, **data):
+    """A connection_info as cinder's Fibre Channel drivers give it."""
+    found = {"target_wwn": ["20210002ac00383d"], "target_lun": lun, "access_mode": "rw"} | data
+    return {"driver_volume_type": "fibre_channel", "serial": serial, "data": found}
+
+
 def smb_volume(serial, name="volume-1.vhdx", **data):
     """A connection_info as cinder's SMB driver for Windows gives it."""
     found = {"export": r"\\198.51.100.20\volumes", "name": name, "access_mode": "rw"} | data
