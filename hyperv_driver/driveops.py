@@ -104,10 +104,15 @@ class DriveOps:
         self._vmutils.detach_vm_disk(name, serial=serial)
 
     def point(self, name, volumes):
-        """Have the drives of physical volumes pass through the disks that these are now."""
+        """Have the drives of physical volumes pass through the disks that these are now.
+
+        :raises nova.exception.DiskNotFound: one has no drive
+        """
         drives = self._vmutils.get_vm_physical_disk_mapping(name)
         for volume in volumes:
-            drive = drives[volume.serial]
+            drive = drives.get(volume.serial)
+            if drive is None:
+                raise exception.DiskNotFound(location=f"the drive of volume {volume.serial} in {name}")
             if drive["mounted_disk_path"].lower() != volume.path.lower():
                 self._vmutils.set_disk_host_res(drive["resource_path"], volume.path)
 

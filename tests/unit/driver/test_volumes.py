@@ -154,6 +154,14 @@ class VolumesTest(base.DriverTestCase):
             changes = [call for call in self.host.vmutils.calls if call[0] == "set_disk_host_res"]
             self.assertEqual([("set_disk_host_res", made.name, "two", "Msvm_DiskDrive 3")], changes)
 
+    def test_start_with_a_volume_that_has_no_drive(self):
+        made = self.spawn(power_on=False)
+        error = self.assertRaises(
+            exception.DiskNotFound,
+            self.driver.power_on, self.context, made, [], with_volumes(iscsi_volume("one")),
+        )  # fmt: skip
+        self.assertIn("the drive of volume one in instance-00000001", str(error))
+
     def test_extend(self):
         made = self.spawn()
         self.host.connectors.sizes = {4: GIB}
