@@ -35,13 +35,11 @@ class Volume:
     :ivar serial: its id, which its drive bears
     :ivar path: of the Msvm_DiskDrive that it is, or of its virtual disk
     :ivar is_physical: whether it is the former
-    :ivar is_root: whether the virtual machine boots from it
     """
 
     serial: str
     path: str
-    is_physical: bool = True
-    is_root: bool = False
+    is_physical: bool
 
 
 class DriveOps:
@@ -84,20 +82,16 @@ class DriveOps:
             raise exception.TooManyDiskDevices(maximum=constants.SCSI_CONTROLLER_SLOTS_NUMBER) from error
         self._vmutils.attach_volume_to_controller(name, controller, slot, volume.path, serial=volume.serial)
 
-    def attach_volumes(self, name, generation, volumes):
-        """Attach the volumes of a new virtual machine, which may boot from one."""
-        for volume in volumes:
-            if volume.is_root and not volume.is_physical:
-                self.attach_root(name, generation, volume.path)
-            elif volume.is_root and generation == constants.VM_GEN_1:
-                controller = self._vmutils.get_vm_ide_controller(name, 0)
-                self._vmutils.attach_volume_to_controller(
-                    name, controller, 0, volume.path, serial=volume.serial
-                )
-            else:
-                self.attach_volume(name, volume)
-                if volume.is_root:
-                    self._vmutils.set_boot_order(name, [volume.path])
+    def attach_root_volume(self, name, generation, volume):
+        """Attach the volume to boot from."""
+        if not volume.is_physical:
+            self.attach_root(name, generation, volume.path)
+        elif generation == constants.VM_GEN_1:
+            controller = self._vmutils.get_vm_ide_controller(name, 0)
+            self._vmutils.attach_volume_to_controller(name, controller, 0, volume.path, serial=volume.serial)
+        else:
+            self.attach_volume(name, volume)
+            self._vmutils.set_boot_order(name, [volume.path])
 
     def detach_physical(self, name, serial):
         """Take away the drive of a volume; none is no error."""
@@ -116,16 +110,20 @@ class DriveOps:
             if drive["mounted_disk_path"].lower() != volume.path.lower():
                 self._vmutils.set_disk_host_res(drive["resource_path"], volume.path)
 
-    def attach_before_root(self, name, generation, path):
+    def attach_before_root(self, name, generation, path, root):
         """Attach a disk to boot from, beside the one that the virtual machine boots from otherwise."""
         if generation == constants.VM_GEN_1:
             self._move_on_ide(name, 0, 1)
-        self.attach_root(name, generation, path)
+            self.attach_root(name, generation, path)
+        else:
+            self.attach_other(name, path)
+            # os-win puts those that are not named in any order.
+            self._vmutils.set_boot_order(name, [path, root])
 
     def detach_before_root(self, name, generation, path):
         """Undo that, no matter how much of it was done."""
         self.detach(name, path)
-        # Of generation 2, the boot order is what it was once the disk is gone.
+        # Of generation 2, the other one is the first again once this one is gone.
         if generation == constants.VM_GEN_1:
             self._move_on_ide(name, 1, 0)
 

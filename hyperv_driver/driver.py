@@ -79,7 +79,14 @@ class HyperVDriver(driver.ComputeDriver):
             vhdutils, pathutils, self._diskops, drives, self._powerops, self._vmops
         )
         self._rescueops = rescueops.RescueOps(
-            vmutils, pathutils, self._imagecache, self._diskops, drives, configdrives, self._powerops
+            vmutils,
+            pathutils,
+            self._imagecache,
+            self._diskops,
+            drives,
+            self._volumeops,
+            configdrives,
+            self._powerops,
         )
         self._snapshotops = snapshotops.SnapshotOps(
             vmutils, vhdutils, pathutils, self._diskops, drives, self._image_api

@@ -13,7 +13,7 @@ with without_eventlet():
     from os_win.utils.compute import vmutils10  # noqa: F401
     from os_win.utils.network import networkutils  # noqa: F401
 
-__all__ = ["Utilities", "adapters", "constants", "exceptions", "inject_nmi"]
+__all__ = ["Utilities", "adapters", "attached_files", "constants", "exceptions", "inject_nmi"]
 
 
 def adapters(networkutils):
@@ -30,6 +30,12 @@ def inject_nmi(vmutils, name):
     machine = vmutils._lookup_vm_check(name, as_vssd=False)
     job, result = machine.InjectNonMaskableInterrupt()
     vmutils._jobutils.check_ret_val(result, job)
+
+
+def attached_files(vmutils):
+    """The files in the drives of all virtual machines, for which os-win has no method."""
+    disks = vmutils._conn.Msvm_StorageAllocationSettingData(["HostResource"])
+    return [path for disk in disks for path in disk.HostResource or ()]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,12 +14,15 @@ BUSES = {constants.VM_GEN_1: "ide", constants.VM_GEN_2: "scsi"}
 
 
 class RescueOps:
-    def __init__(self, vmutils, pathutils, imagecache, diskops, driveops, configdriveops, powerops):
+    def __init__(
+        self, vmutils, pathutils, imagecache, diskops, driveops, volumeops, configdriveops, powerops
+    ):  # fmt: skip
         self._vmutils = vmutils
         self._pathutils = pathutils
         self._imagecache = imagecache
         self._diskops = diskops
         self._driveops = driveops
+        self._volumeops = volumeops
         self._configdriveops = configdriveops
         self._powerops = powerops
 
@@ -31,8 +34,12 @@ class RescueOps:
         :raises nova.exception.InstanceNotRescuable: that image cannot boot this virtual machine.
         """
         name, generation = instance.name, self._vmutils.get_vm_generation(instance.name)
-        from_volume = volumeops.root_volume(block_device_info)
-        root_format = None if from_volume else paths.disk_format(self._diskops.root(instance))
+        root_volume = volumeops.root_volume(block_device_info)
+        if root_volume:
+            root = self._volumeops.drive_path(name, root_volume["connection_info"])
+        else:
+            root = self._diskops.root(instance)
+        root_format = None if root_volume else paths.disk_format(root)
         image_id, disk_format = _image(instance, image_meta, generation, root_format)
         self._powerops.power_off(instance)
         with contextlib.ExitStack() as undo:
@@ -42,7 +49,7 @@ class RescueOps:
             with compute_utils.disk_ops_semaphore:
                 # A copy: the cache keeps no image because an instance is being rescued with it.
                 self._pathutils.copyfile(image, rescue_disk)
-            self._driveops.attach_before_root(name, generation, rescue_disk)
+            self._driveops.attach_before_root(name, generation, rescue_disk, root)
             dvd = self._configdriveops.create(
                 instance, network_info, admin_password=password, path=paths.rescue_config_drive(name)
             )

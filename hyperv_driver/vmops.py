@@ -70,7 +70,7 @@ class VMOps:
 
     def build(self, instance, spec, disks, block_device_info, network_info, power_on):
         """Make the virtual machine of an instance whose disks are there, wire it and start it."""
-        self._create(instance, spec, disks, self._volumeops.connect_all(block_device_info))
+        self._create(instance, spec, disks, block_device_info)
         self._wire_and_start(instance, network_info, power_on)
 
     def power_on(self, instance, block_device_info):
@@ -102,7 +102,7 @@ class VMOps:
             if instance.task_state != task_states.RESIZE_REVERTING:
                 self._diskops.remove_aside(instance)
 
-    def _create(self, instance, spec, disks, volumes):
+    def _create(self, instance, spec, disks, block_device_info):
         name = instance.name
         self._vmutils.create_vm(name, False, spec.generation, paths.instance_folder(name), [instance.uuid])
         self._vmutils.update_vm(
@@ -116,7 +116,7 @@ class VMOps:
         )
         self._vmutils.create_scsi_controller(name)
         self._driveops.attach(name, spec.generation, disks)
-        self._driveops.attach_volumes(name, spec.generation, volumes)
+        self._volumeops.attach_all(name, spec.generation, block_device_info)
         if spec.secure_boot:
             self._vmutils.enable_secure_boot(name, msft_ca_required=spec.needs_uefi_ca)
         self._consoleops.create_port(instance)

@@ -16,6 +16,7 @@ from oslo_concurrency import lockutils
 from oslo_log import log as logging
 from oslo_utils import strutils
 
+from hyperv_driver import oswin
 from hyperv_driver.connectors import SMBFS
 from hyperv_driver.driveops import Volume
 from hyperv_driver.oswin import constants, exceptions
@@ -52,18 +53,19 @@ class VolumeOps:
         :raises nova.exception.TooManyDiskDevices: the machine's SCSI controller is full
         """
         self.check(connection_info, disk_bus, encrypted=bool(encryption))
-        with contextlib.ExitStack() as undo:
+        with _locked(connection_info), contextlib.ExitStack() as undo:
             undo.callback(self._disconnect, connection_info)
             self._driveops.attach_volume(instance.name, self._connect(connection_info))
             undo.pop_all()
 
     def detach(self, instance, connection_info):
         """Take a volume from a virtual machine and disconnect it; it may be gone already."""
-        if _is_file(connection_info):
-            self._driveops.detach(instance.name, self._path(connection_info))
-        else:
-            self._driveops.detach_physical(instance.name, connection_info["serial"])
-        self._disconnect(connection_info)
+        with _locked(connection_info):
+            if _is_file(connection_info):
+                self._driveops.detach(instance.name, self._path(connection_info))
+            else:
+                self._driveops.detach_physical(instance.name, connection_info["serial"])
+            self._disconnect(connection_info)
 
     def extend(self, connection_info, size):
         """Have this host, and so the guest, see that a volume has grown.
@@ -82,6 +84,14 @@ class VolumeOps:
                 volume_id=connection_info["serial"],
                 reason=f"Windows finds {found} bytes on its disk, expected {size}",
             )
+
+    def drive_path(self, name, connection_info):
+        """The path that the drive of an attached volume has: of an Msvm_DiskDrive, or of a virtual disk."""
+        if _is_file(connection_info):
+            return self._path(connection_info)
+        return self._vmutils.get_vm_physical_disk_mapping(name)[connection_info["serial"]][
+            "mounted_disk_path"
+        ]
 
     def check_all(self, block_device_info):
         """Refuse volumes that an instance cannot have, before anything is made for it; see ``check``."""
@@ -112,14 +122,17 @@ class VolumeOps:
         if data.get("qos_specs"):
             LOG.warning("This driver limits no disk: volume %s goes without its QoS specs", serial)
 
-    def connect_all(self, block_device_info):
-        """Connect an instance's volumes; returns them as Volumes, the one that it boots from first."""
+    def attach_all(self, name, generation, block_device_info):
+        """Connect an instance's volumes and give them to its new virtual machine, which may boot from one."""
         root = root_volume(block_device_info)
         mappings = driver.block_device_info_get_mapping(block_device_info)
-        return [
-            self._connect(mapping["connection_info"], is_root=mapping is root)
-            for mapping in sorted(mappings, key=lambda mapping: mapping is not root)
-        ]
+        for mapping in sorted(mappings, key=lambda mapping: mapping is not root):
+            with _locked(mapping["connection_info"]):
+                volume = self._connect(mapping["connection_info"])
+                if mapping is root:
+                    self._driveops.attach_root_volume(name, generation, volume)
+                else:
+                    self._driveops.attach_volume(name, volume)
 
     def disconnect_all(self, instance, block_device_info):
         """Disconnect the volumes of an instance that has no virtual machine any more.
@@ -129,7 +142,8 @@ class VolumeOps:
         for mapping in driver.block_device_info_get_mapping(block_device_info):
             connection_info = mapping["connection_info"]
             try:
-                self._disconnect(connection_info)
+                with _locked(connection_info):
+                    self._disconnect(connection_info)
             except CONNECTION_ERRORS as error:
                 LOG.warning(
                     "Volume %s stays connected to this host: %s",
@@ -140,22 +154,26 @@ class VolumeOps:
 
     def reconnect(self, instance, block_device_info):
         """Connect the volumes of a virtual machine that is off, and point its drives to where they are."""
-        physical = [volume for volume in self.connect_all(block_device_info) if volume.is_physical]
+        physical = []
+        for mapping in driver.block_device_info_get_mapping(block_device_info):
+            with _locked(mapping["connection_info"]):
+                volume = self._connect(mapping["connection_info"])
+            if volume.is_physical:
+                physical.append(volume)
         if physical:
             self._driveops.point(instance.name, physical)
 
-    def _connect(self, connection_info, is_root=False):
+    def _connect(self, connection_info):
         serial, is_file = connection_info["serial"], _is_file(connection_info)
         if not is_file:
             self._check_policy(serial)
-        with _locked(connection_info):
-            try:
-                device = self._connector(connection_info).connect_volume(connection_info["data"])
-            except CONNECTION_ERRORS as error:
-                # Without that error, whose message has all of the connection, secrets included.
-                raise exception.VolumeAttachFailed(volume_id=serial, reason=_without_secrets(error)) from None
+        try:
+            device = self._connector(connection_info).connect_volume(connection_info["data"])
+        except CONNECTION_ERRORS as error:
+            # Without that error, whose message has all of the connection, secrets included.
+            raise exception.VolumeAttachFailed(volume_id=serial, reason=_without_secrets(error)) from None
         path = device["path"] if is_file else self._drive(serial, device["number"])
-        return Volume(serial, path, not is_file, is_root)
+        return Volume(serial, path, not is_file)
 
     def _check_policy(self, serial):
         policy = self._diskutils.get_new_disk_policy()
@@ -167,8 +185,11 @@ class VolumeOps:
             )
 
     def _disconnect(self, connection_info):
-        with _locked(connection_info):
-            self._connector(connection_info).disconnect_volume(connection_info["data"])
+        if _is_file(connection_info):
+            below = connection_info["data"]["export"].replace("/", "\\").lower() + "\\"
+            if any(path.lower().startswith(below) for path in oswin.attached_files(self._vmutils)):
+                return  # os-brick would unmap the share, and machines that are off could not start
+        self._connector(connection_info).disconnect_volume(connection_info["data"])
 
     def _connector(self, connection_info):
         return self._connectors.of(connection_info["driver_volume_type"])
@@ -201,8 +222,8 @@ def _is_file(connection_info):
 
 @contextlib.contextmanager
 def _locked(connection_info):
-    """One at a time with each target or share: os-brick ends a session where it sees no other disk, and a
-    mapping of which no file is open, though another volume may be on its way.
+    """One at a time with each target or share, until a drive has what is connected: os-brick ends a session
+    where it sees no other disk, though another one may be on its way.
     """
     with contextlib.ExitStack() as stack:
         for name in sorted(_places(connection_info)):

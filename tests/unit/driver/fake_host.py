@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 import time
+import types
 
 from hyperv_driver import images, oswin
 from hyperv_driver.oswin import constants, exceptions
@@ -27,6 +28,18 @@ class FakeMachine:
         return "job", 4096
 
 
+class FakeConnection:
+    """os-win's connection to WMI."""
+
+    def __init__(self, vms):
+        self._vms = vms
+
+    def Msvm_StorageAllocationSettingData(self, fields):
+        assert fields == ["HostResource"]
+        paths = [path for vm in self._vms.values() for _bus, path in vm["disks"]]
+        return [types.SimpleNamespace(HostResource=[path]) for path in paths]
+
+
 class FakeJobUtils:
     def check_ret_val(self, ret_val, job_path):
         assert (job_path, ret_val) == ("job", 4096)
@@ -36,6 +49,7 @@ class FakeVMUtils:
     def __init__(self):
         self._jobutils = FakeJobUtils()
         self.vms = {}
+        self._conn = FakeConnection(self.vms)
         self.calls = []
         self.guest_answers_shutdown = True
         self.stuck_in = None
@@ -168,7 +182,8 @@ class FakeVMUtils:
 
     def set_boot_order(self, vm_name, device_boot_order):
         others = [path for path in self._vm(vm_name).get("boot", ()) if path not in device_boot_order]
-        self._vm(vm_name)["boot"] = [*device_boot_order, *others]
+        # os-win makes a set of the others.
+        self._vm(vm_name)["boot"] = [*device_boot_order, *reversed(others)]
 
     def create_nic(self, vm_name, nic_name, mac_address=None):
         self._vm(vm_name)["nics"][nic_name] = {"mac": mac_address}
@@ -402,7 +417,7 @@ class FakeConnectors:
 
     def get_volume_paths(self, data):
         if "export" in data:
-            return [rf"{data['export']}\{data['name']}"]
+            return [rf"{data['export']}\{data['name']}".replace("/", "\\")]
         return [rf"\\.\PHYSICALDRIVE{data['target_lun']}"]
 
     def extend_volume(self, data):

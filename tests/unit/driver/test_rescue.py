@@ -57,10 +57,11 @@ class RescueTest(base.DriverTestCase):
     def test_generation_2(self):
         made = self.spawn(properties=GENERATION_2)
         folder = self.instances / made.name
+        self.host.vmutils.set_boot_order(made.name, [str(folder / "root.vhdx"), "network"])
         self.rescue(made, **GENERATION_2)
         self.assertEqual(str(folder / "rescue.vhdx"), self.vm(made)["boot"][0])
         self.driver.unrescue(self.context, made)
-        self.assertEqual([str(folder / "root.vhdx")], self.vm(made)["boot"])
+        self.assertEqual([str(folder / "root.vhdx"), "network"], self.vm(made)["boot"])
         self.assertEqual([("scsi", "root.vhdx")], self.drives(made))
 
     def test_config_drive_with_the_rescue_password(self):

@@ -154,6 +154,17 @@ class VolumesTest(base.DriverTestCase):
             changes = [call for call in self.host.vmutils.calls if call[0] == "set_disk_host_res"]
             self.assertEqual([("set_disk_host_res", made.name, "two", "Msvm_DiskDrive 3")], changes)
 
+    def test_share_stays_mapped_as_long_as_any_machine_has_a_file_of_it(self):
+        first, second = self.spawn(), self.spawn(instance("x-2"))
+        one, two = smb_volume("one"), smb_volume("two", "Other.vhdx", export="//198.51.100.20/Volumes")
+        self.attach(first, one)
+        self.attach(second, two)
+        self.driver.power_off(second)
+        self.driver.detach_volume(self.context, one, first, "/dev/sdb")
+        self.assertEqual(["volume-1.vhdx", "Other.vhdx"], self.connected())
+        self.driver.detach_volume(self.context, two, second, "/dev/sdb")
+        self.assertEqual(["volume-1.vhdx"], self.connected())
+
     def test_start_with_a_volume_that_has_no_drive(self):
         made = self.spawn(power_on=False)
         error = self.assertRaises(
