@@ -5,7 +5,8 @@ r"""One simulated Windows Hyper-V host: a process that owns its state and ends w
 
 DIR keeps the host (C/, registry.json, accounts.json, events.jsonl, logs/, run/) and, once it answers, the
 file ``ready`` with the URLs of its listeners, HTTPS last.
-The image's C/ shows in C:\ read-only. ``--tls`` holds server.pem, server.key and, in authorized/, the client
+The image's C/ shows in C:\ read-only. Hosts with the same ``--network`` reach each other (lab/hyperv_model/
+neighbours.py), and C/ is in there. ``--tls`` holds server.pem, server.key and, in authorized/, the client
 certificates that log on the user of their UPN. What goes wrong by rule is in lab/faults.py; SIGHUP reads the
 rules anew. SIGTERM ends the host.
 """
@@ -19,8 +20,11 @@ from pathlib import Path
 
 from lab import faults, windows_shims, winrm_server
 from lab.hyperv_model import server as wmi_server
+from lab.hyperv_model.host import HostFacts
 from lab.hyperv_model.model import Model
-from lab.windows_sandbox.host import WindowsHost
+from lab.hyperv_model.neighbours import Neighbours
+from lab.windows_sandbox import shares
+from lab.windows_sandbox.host import WindowsHost, computer_name
 
 # sun_path of unix(7) holds 107 bytes; the longest socket is run/services.sock.
 LONGEST_ROOT = 107 - len("/run/services.sock")
@@ -47,6 +51,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--tls", type=Path, required=True, help="folder of server.pem, server.key and authorized/*.pem"
     )
+    parser.add_argument("--network", type=Path, help="folder shared with the hosts that this one reaches")
     parser.add_argument("--faults", type=Path, help="file of fault rules instead of faults.json in --root")
     return parser.parse_args(arguments)
 
@@ -64,11 +69,21 @@ def run(options: argparse.Namespace, stop: threading.Event) -> None:
     ready = root / "ready"
     ready.unlink(missing_ok=True)
     image = options.image.resolve() if options.image else None
-    host = WindowsHost(root, options.address, options.name, image, windows_shims.mounts())
+    neighbours = None
+    if options.network:
+        name = computer_name(options.name)
+        neighbours = Neighbours(options.network.resolve(), name, options.address, options.name)
+    host = WindowsHost(root, options.address, options.name, image, windows_shims.mounts(), neighbours)
     try:
         _authorize(host, options.tls / "authorized")
         context = winrm_server.server_context(options.tls / "server.pem", options.tls / "server.key")
-        model = Model(host.computer_name, host.filesystem.local, host.run_folder)
+        model = Model(
+            host.computer_name,
+            shares.local_path(host.filesystem, neighbours),
+            host.run_folder,
+            HostFacts(address=options.address),
+            neighbours=neighbours,
+        )
         wmi = wmi_server.serve(model, host.run_folder / "wmi.sock")
         host.boot(model, context)
         rules = faults.Faults(options.faults or root / "faults.json", model.faults)

@@ -8,6 +8,7 @@ samples read the reason from the job).
 
 import dataclasses
 import threading
+import time
 import uuid
 
 from lab.hyperv_model.cim import age, interval, timestamp
@@ -35,6 +36,13 @@ ASYNCHRONOUS = {
 
 # Finished jobs stay for clients to read (TimeBeforeRemoval, documented as five minutes).
 KEEP_SECONDS = 300
+
+# Seconds between two looks of a job's own thread at whether it was killed.
+LOOK_EVERY = 0.02
+
+
+class Killed(Exception):
+    """The job whose work this is was killed, or the model is closed."""
 
 
 class JobFailure(Exception):
@@ -80,9 +88,11 @@ class Jobs:
         self._lock = lock
         self.seconds = seconds
         self._timers = set()
+        self._closed = threading.Event()
 
     def close(self):
         """Drop what is still to happen."""
+        self._closed.set()
         with self._lock:
             for timer in self._timers:
                 timer.cancel()
@@ -118,6 +128,35 @@ class Jobs:
             return outputs
 
         self.after(seconds, lambda: self._complete(job, run, cancel))
+        return {"ReturnValue": STARTED, "Job": job.path}
+
+    def run_apart(self, method, affected, work):
+        """Do work that takes a while without the model's lock, always as a job, in a thread of its own.
+
+        :param work: function(progress), see Progress; raises JobFailure or Killed
+        :returns: the method's outputs
+        """
+        fault = self.fault(method)
+        job = self._job(method, affected)
+        progress = Progress(job, self._lock, self._closed, fault or Fault(method), self.seconds)
+
+        def call():
+            error = JobFailure("The simulated provider crashed: see its log")
+            try:
+                work(progress)
+                error = None
+            except JobFailure as failure:
+                error = failure
+            except CimError as refusal:
+                error = JobFailure(str(refusal))
+            except Killed:
+                return  # as its state says already
+            finally:
+                with self._lock:
+                    if job["JobState"] == STATE_RUNNING:
+                        self._finish(job, STATE_EXCEPTION if error else STATE_COMPLETED, error)
+
+        threading.Thread(target=call, name=method, daemon=True).start()
         return {"ReturnValue": STARTED, "Job": job.path}
 
     def after(self, seconds, function):
@@ -219,6 +258,47 @@ class Jobs:
                 self._store.remove(job)
 
 
+class Progress:
+    """A job as the thread that does its work sees it."""
+
+    def __init__(self, job, lock, closed, fault, seconds):
+        self._job = job
+        self._lock = lock
+        self._closed = closed
+        self._fault = fault
+        self._seconds = seconds if fault.seconds is None else fault.seconds
+
+    def check(self):
+        """:raises Killed: the job was killed"""
+        if self._closed.is_set() or self._job["JobState"] != STATE_RUNNING:
+            raise Killed
+
+    def pass_time(self, check=lambda: None):
+        """Let the time pass that the job takes.
+
+        :param check: called now and then; what it raises ends the job
+        :raises Killed: the job was killed meanwhile
+        :raises JobFailure: by a rule, see Fault
+        """
+        begin = time.monotonic()
+        while (passed := time.monotonic() - begin) < self._seconds:
+            self.check()
+            check()
+            self._job["PercentComplete"] = int(99 * passed / self._seconds)
+            self._closed.wait(min(LOOK_EVERY, self._seconds - passed))
+        if self._fault.message is not None:
+            raise JobFailure(self._fault.message, self._fault.code)
+
+    def pass_point_of_no_return(self):
+        """From here on the job cannot be killed.
+
+        :raises Killed: it was
+        """
+        with self._lock:
+            self.check()
+            self._job["Cancellable"] = False
+
+
 def _failing(fault, cancel):
     def work():
         if cancel:
@@ -233,7 +313,7 @@ def request_state_change(model, job, RequestedState, TimeoutPeriod):
     """Terminate (4) and Kill (5) end a running job (documented); nothing else is supported."""
     if RequestedState not in (4, 5):
         return {"ReturnValue": NOT_SUPPORTED}
-    if job["JobState"] != STATE_RUNNING:
+    if job["JobState"] != STATE_RUNNING or not job["Cancellable"]:
         return {"ReturnValue": INVALID_STATE}
     job.update(JobState=STATE_KILLED, JobStatus="Job was killed", TimeOfLastStateChange=timestamp())
     return {}

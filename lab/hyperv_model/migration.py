@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host says of live migration: whether it is enabled, and on which of its addresses. No machine moves
-yet: the service has no MigrateVirtualSystemToHost.
-"""
+"""What a host says of live migration: whether it is enabled, and on which of its addresses."""
 
 import ipaddress
 
@@ -22,16 +20,18 @@ TYPES = {
 
 
 def install(model):
-    """As Windows is installed: storage may be moved, machines may not (documented for Enable-VMMigration)."""
+    """As Windows is installed: storage may be moved, machines may not (documented for Enable-VMMigration).
+    Where there are other hosts to move to, an administrator has enabled it, on the host's address.
+    """
     service = model.store.add_service(
         V2, SERVICE, "vmms-migration", "Hyper-V Virtual System Migration Service"
     )
-    service["MigrationServiceListenerIPAddressList"] = []
+    service["MigrationServiceListenerIPAddressList"] = [model.facts.address] if model.neighbours else []
     model.store.add(
         V2,
         SETTINGS,
         InstanceID=f"Microsoft:{model.name}\\Migration",
-        EnableVirtualSystemMigration=False,
+        EnableVirtualSystemMigration=model.neighbours is not None,
         MaximumActiveVirtualSystemMigration=2,
         MaximumActiveStorageMigration=2,
         AuthenticationType=0,
@@ -46,6 +46,17 @@ def install(model):
             TransportType=5,
             EnableCompression=True,
         )
+
+
+def is_enabled(model):
+    (settings,) = model.store.of(V2, SETTINGS)
+    return settings["EnableVirtualSystemMigration"]
+
+
+def listener_addresses(model):
+    """The addresses that this host takes machines at; none while it takes none."""
+    (service,) = model.store.of(V2, SERVICE)
+    return service["MigrationServiceListenerIPAddressList"] if is_enabled(model) else []
 
 
 @provides(f"{SERVICE}.ModifyServiceSettings")

@@ -6,6 +6,7 @@ socket of :mod:`lab.hyperv_model.server` (WMI clients in other processes). Every
 process, and is gone with it.
 """
 
+import ntpath
 import pathlib
 import threading
 import time
@@ -24,14 +25,17 @@ from lab.hyperv_model import (
     host,
     image_management,
     iscsi,
+    live_migration,
     metrics,
     migration,
+    migration_listener,
     network_virtualization,
     networking,
     power,
     providers,
     resources,
     security,
+    server,
     smb,
     summary,
     virtual_system,
@@ -41,6 +45,7 @@ from lab.hyperv_model.cim import ClassDefinition, Instance, Property, checked, p
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.host import HostFacts
 from lab.hyperv_model.jobs import Jobs
+from lab.hyperv_model.neighbours import Neighbours
 from lab.hyperv_model.storage_network import StorageNetwork
 from lab.hyperv_model.store import Store
 
@@ -60,6 +65,7 @@ FAMILIES = (
     metrics,
     exports,
     migration,
+    live_migration,
     security,
     devices,
     network_virtualization,
@@ -72,12 +78,13 @@ class Model:
     """A Hyper-V host.
 
     :param name: its computer name
-    :param local_path: function from a path on a drive to the local path that it is kept at, whether there is
-        a file or not; raises OSError for a path that this host cannot have
+    :param local_path: function from a path on a drive, of this host or another (``\\\\HOST\\C$``), to the
+        local path that it is kept at, whether there is a file or not; OSError for one that cannot be had
     :param run_folder: folder for the named pipes of serial ports (``pipes/``); None: ports have no other end
     :param facts: what the host has; see HostFacts
     :param job_seconds: how long a job takes
     :param storage_network: what it reaches over iSCSI; by default one of its own, without targets
+    :param neighbours: the hosts that it reaches; None: it is alone
     :ivar faults: list of jobs.Fault rules
     :ivar on_shutdown: function that a client's shutdown of the host calls, with whether the host shall start
         again; None: that is refused
@@ -91,11 +98,13 @@ class Model:
         facts: HostFacts | None = None,
         job_seconds: float = 0.05,
         storage_network: StorageNetwork | None = None,
+        neighbours: Neighbours | None = None,
     ):
         self.name = name
         self._local_path = local_path
         self.run_folder = run_folder
         self.facts = facts or HostFacts()
+        self.neighbours = neighbours
         self.booted = time.time()
         self.lock = threading.RLock()
         self.store = Store(name)
@@ -109,9 +118,17 @@ class Model:
         with self.lock:
             for family in FAMILIES:
                 family.install(self)
+        self._servers = []
+        if neighbours:
+            self._servers = [
+                server.serve(self, neighbours.wmi),
+                server.serve(self, neighbours.own_listener, migration_listener.Receiver),
+            ]
 
     def close(self):
         """End every thread and every open pipe."""
+        for serving in self._servers:
+            serving.close()
         for subscription in self._subscriptions:
             subscription.cancel()
         with self.lock:
@@ -128,7 +145,8 @@ class Model:
 
     def local_path(self, path: str) -> pathlib.Path:
         """The local path that a Windows path is kept at, on a drive or below a mapped share; or OSError."""
-        of_share = path.startswith("\\\\") and path[2:3] not in "?."
+        drive = ntpath.splitdrive(path)[0]
+        of_share = drive.startswith("\\\\") and drive[2:3] not in "?." and not drive.endswith("$")
         return self.mappings.local_path(path) if of_share else self._local_path(path)
 
     def call(self, function: str, arguments: dict):

@@ -27,15 +27,18 @@ NOT_REQUESTED = 12  # RequestedState while nothing is under way (documented: Not
 
 
 class Run:
-    """What runs of a machine from power on to power off: its clock, its guest, its serial ports."""
+    """What runs of a machine from power on to power off: its clock, its guest, its serial ports.
 
-    def __init__(self, model, machine):
+    :param on_time: seconds that it ran for already, on another host
+    """
+
+    def __init__(self, model, machine, on_time=0.0):
         self._model = model
         self._machine = machine
-        self._on_time = 0.0
+        self._on_time = on_time
         self._since = time.monotonic()
         self._ports = []
-        self.plug_ports()
+        self.plug_ports(booted=on_time > 0 and self.guest_answers)
 
     @property
     def on_time(self):
@@ -149,19 +152,19 @@ def _effects(model, machine, before, request, after):
         power_off(model, machine)
     elif after == SAVED:
         machine.run.save()
-        _set_guest_service(model, machine, present=False)
+        set_guest_service(model, machine, present=False)
         machine.settings["IsSaved"] = True
     elif after == PAUSED:
         machine.run.pause()
     elif before == OFF:
-        _admit(model, machine)
+        admit(model, machine)
         machine.run = Run(model, machine)
-        _set_guest_service(model, machine, present=True)
+        set_guest_service(model, machine, present=True)
     elif before == SAVED:
-        _admit(model, machine)
+        admit(model, machine)
         machine.settings["IsSaved"] = False
         machine.run.restore()
-        _set_guest_service(model, machine, present=True)
+        set_guest_service(model, machine, present=True)
     elif request == ENABLE:
         machine.run.resume()
     else:
@@ -171,11 +174,11 @@ def _effects(model, machine, before, request, after):
 def power_off(model, machine):
     machine.unplug()
     machine.settings["IsSaved"] = False
-    _set_guest_service(model, machine, present=False)
+    set_guest_service(model, machine, present=False)
 
 
-def _admit(model, machine):
-    """Refuse to start what the host cannot run."""
+def admit(model, machine):
+    """:raises JobFailure: the host cannot run the machine"""
     prefix = f"'{machine.name}' failed to start."
     memory = machine.of("Msvm_MemorySettingData")[0]["VirtualQuantity"]
     free = model.facts.free_memory_mb(model, without=machine)
@@ -196,7 +199,7 @@ def _admit(model, machine):
     passthrough.check_start(model, machine, prefix)
 
 
-def _set_guest_service(model, machine, present):
+def set_guest_service(model, machine, present):
     """The shutdown component is there while the machine runs (inferred: os-win takes its absence for 'is
     off').
     """

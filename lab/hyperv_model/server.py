@@ -22,14 +22,15 @@ from lab.hyperv_model.cim import Instance
 from lab.hyperv_model.errors import CimError
 
 
-def serve(model, socket_path: pathlib.Path) -> "Server":
+def serve(model, socket_path: pathlib.Path, handler: type | None = None) -> "Server":
     """Start serving, in threads of this process.
 
     :param model: the Model
     :param socket_path: where clients connect; an abandoned socket there is replaced
+    :param handler: of socketserver, for each connection; by default one for WMI clients
     :returns: the running server; ``close()`` ends it and every connection
     """
-    return Server(model, socket_path)
+    return Server(model, socket_path, handler or _Connection)
 
 
 class Server(socketserver.ThreadingUnixStreamServer):
@@ -37,7 +38,7 @@ class Server(socketserver.ThreadingUnixStreamServer):
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, model, socket_path):
+    def __init__(self, model, socket_path, handler):
         with contextlib.suppress(FileNotFoundError):
             socket_path.unlink()
         self.model = model
@@ -45,11 +46,13 @@ class Server(socketserver.ThreadingUnixStreamServer):
         # Through the folder's descriptor, because a socket's name may have 107 bytes only.
         folder = os.open(socket_path.parent, os.O_PATH | os.O_DIRECTORY)
         try:
-            super().__init__(f"/proc/self/fd/{folder}/{socket_path.name}", _Connection)
+            super().__init__(f"/proc/self/fd/{folder}/{socket_path.name}", handler)
         finally:
             os.close(folder)
         self._socket_path = socket_path
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), name="wmi.sock", daemon=True)
+        self._thread = threading.Thread(
+            target=self.serve_forever, args=(0.1,), name=socket_path.name, daemon=True
+        )
         self._thread.start()
 
     def close(self):
@@ -111,7 +114,8 @@ class _Connection(socketserver.StreamRequestHandler):
 
 
 def _check_computer(model, computer):
-    if computer.lower() not in (".", "localhost", "127.0.0.1", model.name.lower()):
+    names = model.neighbours.names if model.neighbours else (model.name,)
+    if computer.lower() not in (".", "localhost", "127.0.0.1", *(name.lower() for name in names)):
         raise CimError(errors.RPC_SERVER_UNAVAILABLE, f"The RPC server is unavailable: {computer}")
 
 

@@ -15,6 +15,7 @@ from lab.windows_sandbox.filesystem import INSIDE, FileSystem
 
 # Where the host's sockets are inside; WINDOWS_HOST_RUN says so too.
 RUN = "/run/windows-host"
+NETWORK = "/network"
 
 _NAMESPACES = (
     *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
@@ -56,12 +57,14 @@ class Containment:
     :param run: the folder of the host's sockets
     :param binds: what else to show read-only: (path of this machine, place inside)
     :param name: the host's name, which its processes get as theirs
+    :param network: the folder of the hosts that it reaches (lab/hyperv_model/neighbours.py), or None
     """
 
     filesystem: FileSystem
     run: Path
     name: str
     binds: list[tuple[Path, str]]
+    network: Path | None = None
     _arguments: list[str] = field(init=False)
 
     def __post_init__(self):
@@ -99,6 +102,8 @@ class Containment:
         arguments += ["--bind", str(self.filesystem.c_drive), INSIDE, "--ro-bind", str(self.run), RUN]
         for source in sorted(self.filesystem.mounts.values()):
             arguments += ["--ro-bind", str(source), self.filesystem.inside(self.filesystem.windows(source))]
+        if self.network:
+            arguments += ["--bind", str(self.network), NETWORK]
         for source, place in self.binds:
             arguments += ["--ro-bind", str(source), place]
         return arguments

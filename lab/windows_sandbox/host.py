@@ -29,8 +29,14 @@ from lab.winrm_server.host import CommandRefused, Process
 
 if TYPE_CHECKING:
     from lab.hyperv_model.model import Model
+    from lab.hyperv_model.neighbours import Neighbours
 
 LOG = logging.getLogger(__name__)
+
+
+def computer_name(name: str) -> str:
+    """Return the NetBIOS name of a host."""
+    return name.upper()[:15]
 
 
 class WindowsHost:
@@ -41,6 +47,7 @@ class WindowsHost:
     :param name: its name
     :param image: a folder whose C/ shows in C:\\ read-only, or None
     :param binds: what its processes see beside C:\\, read-only: (path of this machine, place inside)
+    :param neighbours: the hosts that it reaches; C/ is in their folder then
     """
 
     def __init__(
@@ -50,22 +57,24 @@ class WindowsHost:
         name: str,
         image: Path | None = None,
         binds: list[tuple[Path, str]] | None = None,
+        neighbours: "Neighbours | None" = None,
     ):
         if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?", name):
             raise ValueError(f"host name {name}: expected letters, digits and hyphens")
         self.root, self.address, self.name, self.booted = root, address, name, time.time()
-        self.computer_name = name.upper()[:15]
+        self.computer_name = computer_name(name)
         self.run_folder = root / "run"
         for folder in (root, self.run_folder, root / "logs"):
             folder.mkdir(parents=True, exist_ok=True)
-        self.filesystem = FileSystem(root / "C", image)
+        self.filesystem = FileSystem(neighbours.drive if neighbours else root / "C", image)
         self.registry = Registry(root / "registry.json")
         self.event_log = EventLog(root / "events.jsonl", self.registry)
         install(self.filesystem, self.registry, name)
         tools.install(self.filesystem)
         self.resolve_names()
         seen = [*(binds or []), (root / "hosts", "/etc/hosts")]
-        self.processes = Processes(Containment(self.filesystem, self.run_folder, name, seen))
+        network = neighbours and neighbours.hosts
+        self.processes = Processes(Containment(self.filesystem, self.run_folder, name, seen, network))
         self.services = self._service_controller()
         self.accounts = Accounts(root, self.computer_name)
         self.password_file = self.accounts.password_file

@@ -155,7 +155,7 @@ class Subscription(_Closing):
         self._namespace = namespace
         self._callback = callback
         self._running = True
-        self._connection = connection.Connection()
+        self._connection = connection.Connection(computer)
         try:
             self._connection.request(
                 {"operation": "subscribe", "computer": computer, "namespace": namespace, "query": query}

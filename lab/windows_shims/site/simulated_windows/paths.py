@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""Windows paths and the Linux files behind them.
 
-``C:\x`` is ``$WINDOWS_C/x`` (default ``/c``), ``\\server\share\x`` ``shares/server/share/x`` in
-$WINDOWS_HOST_RUN while the host has the share mapped (lab/hyperv_model/smb.py). Names match in any case and
-are created as given, as on NTFS.
+``C:\x`` is ``$WINDOWS_C/x`` (default ``/c``). A mapped share ``\\server\share`` is ``shares/server/share`` in
+$WINDOWS_HOST_RUN (lab/hyperv_model/smb.py), ``\\HOST\C$`` is ``$WINDOWS_NETWORK/HOST`` (default ``/network``;
+lab/hyperv_model/neighbours.py). Names match in any case and are created as given, as on NTFS.
 Rules of names: Microsoft, "Naming Files, Paths, and Namespaces".
 """
 
@@ -12,6 +12,7 @@ import ntpath
 import os
 import posix
 import re
+import socket
 
 # winerror.h, for the errno values that file functions give.
 _WINERROR = {
@@ -27,6 +28,7 @@ _PIPE = re.compile(r"\\\\[.?]\\pipe\\(?P<name>.+)", re.IGNORECASE)
 ERROR_INVALID_NAME = 123
 ERROR_PATH_NOT_FOUND = 3
 ERROR_BAD_NETPATH = 53
+ERROR_BAD_NET_NAME = 67
 
 
 def is_windows(path) -> bool:
@@ -43,6 +45,11 @@ def c_drive() -> str:
     return os.environ.get("WINDOWS_C", "/c").rstrip("/")
 
 
+def network() -> str:
+    """Return the Linux directory with the C: drives of the hosts that this one reaches."""
+    return os.environ.get("WINDOWS_NETWORK", "/network").rstrip("/")
+
+
 def pipe_name(path: str) -> str | None:
     r"""Return NAME of ``\\.\pipe\NAME``, or None if `path` is no pipe's."""
     match = _PIPE.fullmatch(path)
@@ -52,8 +59,8 @@ def pipe_name(path: str) -> str | None:
 def to_host(path):
     """Return the Linux path of Windows path `path` (bytes give bytes); any other path comes back as it is.
 
-    Raises OSError with ``winerror`` for a drive other than C:, a share that is not mapped, a device, a name
-    that NTFS forbids.
+    Raises OSError with ``winerror`` for a drive other than C:, a share that is neither mapped nor C$ of a
+    host that answers, a device, a name that NTFS forbids.
     """
     if not is_windows(path):
         return path
@@ -62,9 +69,7 @@ def to_host(path):
     plain = path[4:] if path.startswith(("\\\\?\\", "\\\\.\\")) and path[5:6] == ":" else path
     drive, tail = ntpath.splitdrive(plain)
     if drive.startswith(("\\", "/")):
-        root = _share_folder(drive)
-        if not _exists(root):
-            raise windows_error(errno.ENOENT, path, winerror=ERROR_BAD_NETPATH)
+        root = _share_root(path, drive)
     elif drive.upper() != "C:":
         raise windows_error(errno.ENOENT, path, winerror=ERROR_PATH_NOT_FOUND)
     else:
@@ -75,8 +80,37 @@ def to_host(path):
     return _find(root, names)
 
 
+def _share_root(path: str, share: str) -> str:
+    computer, _, name = share.replace("/", "\\")[2:].partition("\\")
+    administrative = name.endswith("$")
+    if administrative:
+        root = f"{network()}/{computer.upper()}"
+        there = _answers(f"{root}.sock")
+    else:
+        run = os.environ.get("WINDOWS_HOST_RUN", "/run/windows-host")
+        root = f"{run}/shares/{computer.lower()}/{name.lower()}"
+        there = _exists(root)
+    if not there or not computer.strip(".?"):
+        raise windows_error(errno.ENOENT, path, winerror=ERROR_BAD_NETPATH)
+    if administrative and name.upper() != "C$":
+        raise windows_error(errno.ENOENT, path, winerror=ERROR_BAD_NET_NAME)
+    return root
+
+
+def _answers(socket_path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as end:
+        try:
+            end.connect(socket_path)
+        except OSError:
+            return False
+    return True
+
+
 def from_host(path: str) -> str:
-    """Return the Windows path of Linux path `path` if it is below C:\\, else `path`."""
+    """Return the Windows path of Linux path `path` if it is below C:\\ or another host's, else `path`."""
+    if path.startswith(network() + "/"):
+        computer, _, below = path[len(network()) + 1 :].partition("/")
+        return rf"\\{computer}\C$\{below}".replace("/", "\\")
     root = c_drive()
     if path == root or path.startswith(root + "/"):
         return "C:\\" + path[len(root) + 1 :].replace("/", "\\")
@@ -96,11 +130,6 @@ def winerror_of(error: OSError) -> int:
     if code is None:
         raise error
     return code
-
-
-def _share_folder(share: str) -> str:
-    run = os.environ.get("WINDOWS_HOST_RUN", "/run/windows-host")
-    return "/".join([run, "shares", *share.lower().replace("/", "\\").strip("\\").split("\\")])
 
 
 def _find(root: str, names: list[str]) -> str:
