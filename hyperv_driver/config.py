@@ -11,6 +11,11 @@ OPTIONS = [
         "vswitch_name",
         help="Name of the virtual switch that instances' adapters are connected to. Required.",
     ),
+    cfg.StrOpt(
+        "instances_path_share",
+        help="Name of the share that every host has of its instances_path, for what moves between hosts. "
+        "Empty: the administrative share of the disk, such as C$.",
+    ),
     cfg.BoolOpt(
         "limit_cpu_features",
         default=False,

@@ -61,6 +61,10 @@ class DiskOps:
         """
         return self._existing_root(paths.instance_folder(instance.name))
 
+    def has_folder(self, instance):
+        """Whether this host has an instance's folder, be it that of a lost host on shared storage."""
+        return self._pathutils.exists(paths.instance_folder(instance.name))
+
     def create_others(self, instance, block_device_info):
         """Make an empty disk for each ephemeral disk of a block device mapping, and one for swap."""
         for path, size in _others(instance, block_device_info).items():
@@ -79,16 +83,18 @@ class DiskOps:
             boot_dvd=if_exists(paths.boot_dvd(instance.name)),
         )
 
-    def copy_from_aside(self, instance, block_device_info):
-        """Copy the disks that a resize put aside, at the sizes of the instance's new flavor; make new ones.
+    def take_from_aside(self, instance, block_device_info, keep):
+        """Take the disks that a resize put aside, at the sizes of the instance's new flavor; make new ones.
 
+        :param keep: leave those aside as they are
         :returns: the Disks.
         """
+        take = self._pathutils.copyfile if keep else self._pathutils.rename
         self.create_folder(instance)
         aside, folder = paths.aside_folder(instance.name), paths.instance_folder(instance.name)
         if not volumeops.root_volume(block_device_info):
             root = self._existing_root(aside)
-            self._copy_grown(root, paths.moved(root, folder), instance.flavor.root_gb * GIB)
+            self._take_grown(root, paths.moved(root, folder), instance.flavor.root_gb * GIB, take)
         wanted = _others(instance, block_device_info)
         swap, ephemeral = paths.swap_disk(instance.name), paths.ephemeral_disk(instance.name, 0)
         if wanted.get(ephemeral) == instance.old_flavor.ephemeral_gb * GIB:
@@ -97,7 +103,7 @@ class DiskOps:
         for path, size in wanted.items():
             source = paths.moved(path, aside)
             if path != swap and self._pathutils.exists(source):
-                self._copy_grown(source, path, size)
+                self._take_grown(source, path, size, take)
             else:
                 self._vhdutils.create_dynamic_vhd(path, size)
         for path, copy in (
@@ -108,14 +114,14 @@ class DiskOps:
                 copy(paths.moved(path, aside), path)
         return self.present(instance, block_device_info)
 
-    def _copy_grown(self, source, path, size):
+    def _take_grown(self, source, path, size, take):
         disk = self._vhdutils.get_vhd_size(source)["VirtualSize"]
         with compute_utils.disk_ops_semaphore:
             if size > disk and paths.disk_format(path) == "vhd":
                 # Windows grows no differencing VHD: it becomes a disk of its own.
                 self._vhdutils.convert_vhd(source, path)
             else:
-                self._pathutils.copyfile(source, path)
+                take(source, path)
             if size > disk:
                 self._vhdutils.resize_vhd(path, size, is_file_max_size=False)
 

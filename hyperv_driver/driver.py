@@ -17,11 +17,13 @@ from hyperv_driver import (
     events,
     hostops,
     imagecache,
+    livemigrationops,
     migrationops,
     networkops,
     oswin,
     powerops,
     rescueops,
+    shareops,
     snapshotops,
     vmops,
     volumeops,
@@ -42,6 +44,7 @@ class HyperVDriver(driver.ComputeDriver):
         "has_imagecache": True,
         "supports_attach_interface": True,
         "supports_bfv_rescue": True,
+        "supports_evacuate": True,
         "supports_extend_volume": True,
         "supports_migrate_to_same_host": True,
         "supports_secure_boot": True,
@@ -75,8 +78,18 @@ class HyperVDriver(driver.ComputeDriver):
             self._consoleops,
             configdrives,
         )
+        self._shareops = shareops.ShareOps(vhdutils, pathutils, configdrives)
         self._migrationops = migrationops.MigrationOps(
-            vhdutils, pathutils, self._diskops, drives, self._powerops, self._vmops
+            vhdutils, pathutils, self._diskops, drives, self._shareops, self._powerops, self._vmops
+        )
+        self._livemigrationops = livemigrationops.LiveMigrationOps(
+            vmutils,
+            utilities.livemigrationutils,
+            self._diskops,
+            self._shareops,
+            self._volumeops,
+            self._networkops,
+            self._consoleops,
         )
         self._rescueops = rescueops.RescueOps(
             vmutils,
@@ -174,6 +187,18 @@ class HyperVDriver(driver.ComputeDriver):
         self._diskops.remove_folder(instance)
         return True
 
+    def instance_on_disk(self, instance):
+        return self._diskops.has_folder(instance)
+
+    def check_instance_shared_storage_local(self, context, instance):
+        return {"mark": self._shareops.leave_mark()}
+
+    def check_instance_shared_storage_remote(self, context, data):
+        return self._shareops.has_mark(data["mark"])
+
+    def check_instance_shared_storage_cleanup(self, context, data):
+        self._shareops.remove_mark(data["mark"])
+
     def plug_vifs(self, instance, network_info):
         self._networkops.plug(instance, network_info)
 
@@ -194,13 +219,14 @@ class HyperVDriver(driver.ComputeDriver):
 
     def migrate_disk_and_power_off(self, context, instance, dest, flavor, network_info,
                                    block_device_info=None, timeout=0, retry_interval=0):  # fmt: skip
-        self._migrationops.set_aside(instance, dest, flavor, block_device_info, timeout, retry_interval)
-        return ""
+        return self._migrationops.set_aside(
+            instance, dest, flavor, block_device_info, timeout, retry_interval
+        )
 
     def finish_migration(self, context, migration, instance, disk_info,
                          network_info, image_meta, resize_instance, allocations,
                          block_device_info=None, power_on=True, share_info=None):  # fmt: skip
-        self._migrationops.finish(instance, image_meta, network_info, block_device_info, power_on)
+        self._migrationops.finish(instance, image_meta, network_info, block_device_info, power_on, disk_info)
 
     def finish_revert_migration(self, context, instance, network_info, migration,
                                 block_device_info=None, power_on=True, share_info=None):  # fmt: skip
@@ -208,6 +234,43 @@ class HyperVDriver(driver.ComputeDriver):
 
     def confirm_migration(self, context, migration, instance, network_info):
         self._migrationops.confirm(instance)
+
+    def check_can_live_migrate_destination(self, context, instance, src_compute_info, dst_compute_info,
+                                           block_migration=False, disk_over_commit=False):  # fmt: skip
+        return self._livemigrationops.check_destination(instance, block_migration)
+
+    def cleanup_live_migration_destination_check(self, context, dest_check_data):
+        """Nothing is left of the check."""
+
+    def check_can_live_migrate_source(self, context, instance, dest_check_data, block_device_info=None):
+        return self._livemigrationops.check_source(instance, dest_check_data, block_device_info)
+
+    def pre_live_migration(self, context, instance, block_device_info,
+                           network_info, disk_info, migrate_data):  # fmt: skip
+        return self._livemigrationops.prepare(instance, block_device_info, migrate_data)
+
+    def live_migration(self, context, instance, dest, post_method, recover_method,
+                       block_migration=False, migrate_data=None):  # fmt: skip
+        self._livemigrationops.migrate(
+            context, instance, dest, post_method, recover_method, block_migration, migrate_data
+        )
+
+    def live_migration_abort(self, instance):
+        self._livemigrationops.abort(instance)
+
+    def post_live_migration(self, context, instance, block_device_info, migrate_data=None):
+        self._livemigrationops.clean_source(instance, block_device_info)
+
+    def post_live_migration_at_source(self, context, instance, network_info):
+        """The machine's ports are gone with it."""
+
+    def post_live_migration_at_destination(self, context, instance, network_info,
+                                           block_migration=False, block_device_info=None):  # fmt: skip
+        self._livemigrationops.take_over(instance, network_info)
+
+    def rollback_live_migration_at_destination(self, context, instance, network_info, block_device_info,
+                                               destroy_disks=True, migrate_data=None):  # fmt: skip
+        self._livemigrationops.roll_back(instance, block_device_info, destroy_disks)
 
     def get_volume_connector(self, instance):
         return self._volumeops.connector_properties()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An instance gets another flavor, or another virtual machine of the same, on this host.
+"""An instance gets another flavor, or another virtual machine of the same, on this host or another.
 
 Its disks are set aside, and copied for the new machine: they come back if the user reverts, and go when the
 user confirms.
@@ -9,43 +9,62 @@ import contextlib
 
 import nova.conf
 from nova import exception
+from nova.compute import power_state
 
 from hyperv_driver import paths, specs, volumeops
 
 CONF = nova.conf.CONF
 
 GIB = 1024**3
+COPIED = "copied"
 
 
 class MigrationOps:
-    def __init__(self, vhdutils, pathutils, diskops, driveops, powerops, vmops):
+    def __init__(self, vhdutils, pathutils, diskops, driveops, shareops, powerops, vmops):
         self._vhdutils = vhdutils
         self._pathutils = pathutils
         self._diskops = diskops
         self._driveops = driveops
+        self._shareops = shareops
         self._powerops = powerops
         self._vmops = vmops
 
     def set_aside(self, instance, dest, flavor, block_device_info, timeout, retry_interval):
         """Power an instance off, delete its virtual machine, disconnect its volumes and put its disks aside.
 
-        :raises nova.exception.InstanceFaultRollback: it cannot become so; nothing has happened to it.
+        :returns: what ``finish`` has to know: COPIED, if all went to the host ``dest`` as well; else nothing
+        :raises nova.exception.InstanceFaultRollback: it cannot become so, and is what it was.
         """
-        self._check(instance, dest, flavor, block_device_info)
+        self._check(instance, flavor, block_device_info)
+        copies = dest != CONF.my_ip and not self._is_shared(dest)
+        was_on = self._powerops.state(instance.name) == power_state.RUNNING
         self._powerops.power_off(instance, timeout, retry_interval)
+        if copies:
+            try:
+                self._shareops.put_aside(instance, dest)
+            except exception.MigrationError as error:
+                if was_on:
+                    self._vmops.power_on(instance, block_device_info)
+                raise exception.InstanceFaultRollback(error) from error
         self._vmops.destroy(instance, block_device_info, destroy_disks=False)
         self._pathutils.check_remove_dir(paths.aside_folder(instance.name))
         self._pathutils.rename(paths.instance_folder(instance.name), paths.aside_folder(instance.name))
+        return COPIED if copies else ""
 
-    def finish(self, instance, image_meta, network_info, block_device_info, power_on):
-        """Make the new virtual machine, on copies of the disks that are aside, at the new flavor's sizes."""
+    def finish(self, instance, image_meta, network_info, block_device_info, power_on, disk_info):
+        """Make the new virtual machine, on the disks that are aside, at the new flavor's sizes.
+
+        :param disk_info: what ``set_aside`` returned; COPIED: a revert needs none of what is aside here
+        """
         spec = specs.spec_of(instance, image_meta, block_device_info)
         with contextlib.ExitStack() as undo:
             undo.callback(self._diskops.remove_folder, instance)
             undo.callback(self._vmops.destroy, instance, block_device_info, destroy_disks=False)
-            disks = self._diskops.copy_from_aside(instance, block_device_info)
+            disks = self._diskops.take_from_aside(instance, block_device_info, keep=disk_info != COPIED)
             self._vmops.build(instance, spec, disks, block_device_info, network_info, power_on)
             undo.pop_all()
+        if disk_info == COPIED:
+            self._diskops.remove_aside(instance)
 
     def revert(self, instance, network_info, block_device_info, power_on):
         """Make the former virtual machine again, on the disks aside; nova has deleted the new one."""
@@ -58,12 +77,17 @@ class MigrationOps:
     def confirm(self, instance):
         self._diskops.remove_aside(instance)
 
-    def _check(self, instance, dest, flavor, block_device_info):
+    def _is_shared(self, dest):
+        try:
+            return self._shareops.is_shared(dest)
+        except exception.MigrationPreCheckError as error:
+            raise exception.InstanceFaultRollback(error) from error
+
+    def _check(self, instance, flavor, block_device_info):
         def refuse_if(condition, reason):
             if condition:
                 raise exception.InstanceFaultRollback(exception.ResizeError(reason=reason))
 
-        refuse_if(dest != CONF.my_ip, f"to another host, {dest}{specs.NOT_YET}")
         if not volumeops.root_volume(block_device_info):
             root = self._diskops.root(instance)
             size = self._vhdutils.get_vhd_size(root)["VirtualSize"]

@@ -50,6 +50,7 @@ class Utilities:
     networkutils: Any
     hostutils: Any
     pathutils: Any
+    livemigrationutils: Any
     access: Any
     connectors: Any
 
@@ -66,6 +67,7 @@ class Utilities:
             networkutils=utilsfactory.get_networkutils(),
             hostutils=utilsfactory.get_hostutils(),
             pathutils=utilsfactory.get_pathutils(),
+            livemigrationutils=utilsfactory.get_livemigrationutils(),
             access=access.FileAccess(),
             connectors=connectors.Connectors(),
         )

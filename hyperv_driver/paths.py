@@ -17,6 +17,7 @@
 Hyper-V keeps a virtual machine's own configuration in the instance's folder too.
 """
 
+import ntpath
 import os
 
 import nova.conf
@@ -52,6 +53,15 @@ def aside_folder(instance_name):
 def moved(path, folder):
     """The path of a file of the same name in another folder."""
     return os.path.join(folder, os.path.basename(path))
+
+
+def on_host(host, path):
+    """The path by which this host reaches a file of another's ``instances_path``; one on a share as it is."""
+    if CONF.hyperv.instances_path_share:
+        below = os.path.relpath(path, CONF.instances_path)
+        return rf"\\{host}\{CONF.hyperv.instances_path_share}\{below}"
+    drive, below = ntpath.splitdrive(path)
+    return path if drive.startswith("\\") else rf"\\{host}\{drive[:1]}${below}"
 
 
 def root_disk(folder, disk_format):

@@ -50,6 +50,8 @@ class VMOps:
     ):  # fmt: skip
         """Make an instance's disks and virtual machine; leave nothing behind if that fails.
 
+        An instance that is evacuated to here from another host, on storage that both reach, has its disks.
+
         :raises nova.exception.InstanceUnacceptable: see ``specs.spec_of``.
         :raises nova.exception.VolumeAttachFailed: and its kin, see ``volumeops.VolumeOps.check``.
         """
@@ -57,12 +59,15 @@ class VMOps:
         self._volumeops.check_all(block_device_info)
         if self._vmutils.vm_exists(instance.name):
             raise exception.InstanceExists(name=instance.name)
+        # nova destroys what it rebuilds on the same host, disks included.
+        has_disks = instance.task_state == task_states.REBUILD_SPAWNING and self._diskops.has_folder(instance)
         with contextlib.ExitStack() as undo:
-            undo.callback(self.destroy, instance, block_device_info, destroy_disks=True)
-            self._diskops.create_folder(instance)
-            if spec.disk_format:
-                self._diskops.create_root(context, instance, spec.disk_format)
-            self._diskops.create_others(instance, block_device_info)
+            undo.callback(self.destroy, instance, block_device_info, destroy_disks=not has_disks)
+            if not has_disks:
+                self._diskops.create_folder(instance)
+                if spec.disk_format:
+                    self._diskops.create_root(context, instance, spec.disk_format)
+                self._diskops.create_others(instance, block_device_info)
             self._configdriveops.create(instance, network_info, injected_files, admin_password)
             disks = self._diskops.present(instance, block_device_info)
             self.build(instance, spec, disks, block_device_info, network_info, power_on)

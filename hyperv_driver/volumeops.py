@@ -122,6 +122,21 @@ class VolumeOps:
         if data.get("qos_specs"):
             LOG.warning("This driver limits no disk: volume %s goes without its QoS specs", serial)
 
+    def has_files(self, block_device_info):
+        """Whether any of an instance's volumes is a virtual disk, rather than a disk of the host."""
+        return any(
+            _is_file(mapping["connection_info"])
+            for mapping in driver.block_device_info_get_mapping(block_device_info)
+        )
+
+    def connect_all(self, block_device_info):
+        """Connect an instance's volumes before its virtual machine comes here; returns Volumes."""
+        volumes = []
+        for mapping in driver.block_device_info_get_mapping(block_device_info):
+            with _locked(mapping["connection_info"]):
+                volumes.append(self._connect(mapping["connection_info"]))
+        return volumes
+
     def attach_all(self, name, generation, block_device_info):
         """Connect an instance's volumes and give them to its new virtual machine, which may boot from one."""
         root = root_volume(block_device_info)

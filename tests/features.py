@@ -35,6 +35,7 @@ FEATURES = {
     "Cold migration on the same host": (NO, NO),
     "Cold migration between hosts": (YES, YES),
     "Live migration": (YES, YES),
+    "Abort a live migration": (NO, NO),
     "Evacuate": (NO, YES),
     "Attach and detach interfaces": (YES, YES),
     "Attach and detach volumes": (YES, YES),

@@ -14,6 +14,7 @@ monkey_patch.patch(backend="threading")  # as nova-compute does: from here on, n
 
 import json  # noqa: E402
 import os  # noqa: E402
+import platform  # noqa: E402
 import shutil  # noqa: E402
 import time  # noqa: E402, F401
 
@@ -35,7 +36,7 @@ from tests.unit.driver.base import (  # noqa: E402, F401
 )
 
 CONF = conf.CONF
-INSTANCES = r"C:\OpenStack\instances"
+INSTANCES = os.environ.get("INSTANCES_PATH", r"C:\OpenStack\instances")
 
 
 def fetch(_context, image_href, path, trusted_certs=None):
@@ -85,7 +86,10 @@ CONF.set_override("vswitch_name", "external", group="hyperv")
 CONF.set_override("state_event_interval", 1, group="hyperv")
 CONF.set_override("volume_attach_retry_count", 2, group="hyperv")
 CONF.set_override("volume_attach_retry_interval", 1, group="hyperv")
-os.makedirs(INSTANCES)
+CONF.set_override("my_ip", os.environ.get("HOST_ADDRESS", "192.0.2.7"))
+os.makedirs(INSTANCES, exist_ok=True)
+# The name of the test's host, as a contained process has it for its own.
+platform.node = lambda: os.environ.get("COMPUTERNAME", "HV1")
 admin = context.get_admin_context()
 hyperv = driver.HyperVDriver(FakeVirtAPI())
 hyperv.init_host("this")

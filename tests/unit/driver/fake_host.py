@@ -194,6 +194,9 @@ class FakeVMUtils:
     def set_vm_serial_port_connection(self, vm_name, port_number, pipe_path):
         self._vm(vm_name)["serial"] = pipe_path
 
+    def get_vm_snapshots(self, vm_name):
+        return self._vm(vm_name).get("snapshots", [])
+
     def take_vm_snapshot(self, vm_name):
         vm = self._vm(vm_name)
         vm["snapshots"] = [*vm.get("snapshots", ()), list(vm["disks"])]
@@ -432,6 +435,35 @@ class FakeAccess:
         self.restricted[path] = os.path.getsize(path)
 
 
+class FakeLiveMigrationUtils:
+    """What goes wrong is in `failure`, raised once; a machine that moved is gone from here."""
+
+    def __init__(self, vmutils):
+        self._vmutils = vmutils
+        self.planned = {}
+        self.failure = None
+        self.moves = []
+
+    def check_live_migration_config(self):
+        self._fail()
+
+    def create_planned_vm(self, vm_name, src_host, disk_path_mapping):
+        self.planned[vm_name] = (src_host, disk_path_mapping)
+
+    def destroy_existing_planned_vm(self, vm_name):
+        self.planned.pop(vm_name, None)
+
+    def live_migrate_vm(self, vm_name, dest_host, migrate_disks=True):
+        self.moves.append((vm_name, dest_host, migrate_disks))
+        self._fail()
+        del self._vmutils.vms[vm_name]
+
+    def _fail(self):
+        failure, self.failure = self.failure, None
+        if failure:
+            raise failure
+
+
 def utilities():
     """:returns: oswin.Utilities of a host without virtual machines."""
     vmutils, vhdutils, connectors = FakeVMUtils(), FakeVHDUtils(), FakeConnectors()
@@ -442,6 +474,7 @@ def utilities():
         networkutils=FakeNetworkUtils(vmutils),
         hostutils=FakeHostUtils(),
         pathutils=FakePathUtils(vhdutils),
+        livemigrationutils=FakeLiveMigrationUtils(vmutils),
         access=FakeAccess(),
         connectors=connectors,
     )

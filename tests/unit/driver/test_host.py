@@ -86,6 +86,7 @@ class InterfaceTest(base.DriverTestCase):
                 "has_imagecache",
                 "supports_attach_interface",
                 "supports_bfv_rescue",
+                "supports_evacuate",
                 "supports_extend_volume",
                 "supports_image_type_iso",
                 "supports_image_type_vhd",
@@ -101,7 +102,7 @@ class InterfaceTest(base.DriverTestCase):
         made = self.spawn()
         for call in (
             lambda: self.driver.swap_volume(self.context, {}, {}, made, "/dev/sdb", 1),
-            lambda: self.driver.live_migration(self.context, made, "host", None, None),
+            lambda: self.driver.live_migration_force_complete(made),
         ):
             self.assertRaises(NotImplementedError, call)
 

@@ -41,6 +41,7 @@ class InterfaceTest(testtools.TestCase):
         needed = {
             "supports_attach_interface": ("attach_interface", "detach_interface"),
             "supports_extend_volume": ("extend_volume",),
+            "supports_evacuate": ("instance_on_disk", "check_instance_shared_storage_local"),
             "has_imagecache": ("manage_image_cache",),
             "supports_migrate_to_same_host": (
                 "migrate_disk_and_power_off",
