@@ -46,10 +46,14 @@ def make_certificate(folder, name, user=None):
 
 
 class StartedHost:
-    """A host below a folder; start() and stop() may alternate."""
+    """A host below a folder; start() and stop() may alternate.
 
-    def __init__(self, folder):
-        self.folder = folder
+    :param network: folder that it shares with the hosts that it reaches, or None
+    """
+
+    def __init__(self, folder, name="hyperv-sim-9", address=ADDRESS, network=None):
+        self.folder, self.name, self.address = folder, name, address
+        self._network = ["--network", network] if network else []
         self.root = folder / "node"
         self.tls = folder / "tls"
         (self.tls / "authorized").mkdir(parents=True)
@@ -67,7 +71,9 @@ class StartedHost:
         image = self.folder / "image"
         for path in ("Python311", "Program Files/Git/cmd", "OpenStack/base"):
             (image / "C" / path).mkdir(parents=True)
-        (image / "C" / "Python311" / "python.exe").write_text("#!/opt/windows-shims/launch\n")
+        python = image / "C" / "Python311" / "python.exe"
+        python.write_text("#!/opt/windows-shims/launch\n")
+        python.chmod(0o755)
         (image / "C" / "Program Files" / "Git" / "cmd" / "git.exe").symlink_to("/usr/bin/git")
         (image / "C" / "OpenStack" / "base" / "marker.txt").write_text("from the image")
         return image
@@ -81,13 +87,13 @@ class StartedHost:
             "--root",
             self.root,
             "--address",
-            ADDRESS,
+            self.address,
             "--port",
             "0",
             "--http-port",
             "0",
         ]
-        command += ["--name", "hyperv-sim-9", "--image", self.image, "--tls", self.tls]
+        command += ["--name", self.name, "--image", self.image, "--tls", self.tls, *self._network]
         with open(self.folder / "host.log", "ab") as log:
             self.process = subprocess.Popen(command, cwd=CHECKOUT, stdout=log, stderr=log)
         while not (self.root / "ready").exists():
@@ -108,7 +114,7 @@ class StartedHost:
 
     def _write_inventory(self):
         host = {
-            "ansible_host": ADDRESS,
+            "ansible_host": self.address,
             "ansible_port": int(self.urls["https"].rpartition(":")[2]),
             "ansible_connection": "winrm",
             "ansible_winrm_transport": "certificate",
