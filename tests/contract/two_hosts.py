@@ -75,8 +75,8 @@ class Host(Program):
         command = [sys.executable, "-m", "tests.contract.host_process", folder, name, address]
         super().__init__([*command, json.dumps(facts)])
 
-    def python(self, module):
-        """A Program in python.exe of this host, with this environment's packages."""
+    def python(self, module, **more):
+        """A Program in python.exe of this host, with this environment's packages and `more` in its own."""
         python = self.c_drive / "Python311" / "python.exe"
         if not python.exists():
             (self.c_drive / "Windows" / "Temp").mkdir(parents=True)
@@ -95,6 +95,7 @@ class Host(Program):
             "PYTHONPATH": os.pathsep.join(map(str, packages)),
             "PYTHONWARNINGS": "ignore",
             "PYTHONDONTWRITEBYTECODE": "1",
+            **more,
         }
         return Program([python, "-m", module], env=environment)
 
@@ -104,16 +105,21 @@ class TwoHostsTest(testtools.TestCase):
 
     facts = ({}, {})
     program = "tests.contract.hyperv_model.os_win_process"
+    environment = {}
 
     def setUp(self):
         super().setUp()
         folder = tempfile.TemporaryDirectory(prefix="hosts-")
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
+        self.prepare()
         self.hosts = [self.start(number, facts) for number, facts in enumerate(self.facts, 1)]
-        self.programs = [host.python(self.program) for host in self.hosts]
+        self.programs = [host.python(self.program, **self.environment) for host in self.hosts]
         for program in self.programs:
             self.addCleanup(program.close)
+
+    def prepare(self):
+        """Start what the hosts need."""
 
     def start(self, number, facts):
         host = Host(self.folder, f"HV{number}", f"127.40.0.{number}", **facts)

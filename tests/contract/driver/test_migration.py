@@ -35,7 +35,7 @@ def find(name="{NAME}"):
 """
 
 
-class MigrationTest(TwoHostsTest):
+class MigrationCase(TwoHostsTest):
     program = "tests.contract.driver.driver_process"
 
     def setUp(self):
@@ -66,9 +66,10 @@ said = [wait_for(lambda: os.path.exists(INSTANCES + r"\\{NAME}\\console.log")), 
         return self.hosts[number].c_drive / "OpenStack" / "instances" / f"{NAME}{suffix}"
 
     def root_disk(self, number, **options):
-        c_drive = self.hosts[number].c_drive
-        path = rf"C:\OpenStack\instances\{NAME}\root.vhdx"
-        return vhd.open_chain(path, lambda path: c_drive.joinpath(*path.split("\\")[1:]), **options)
+        instances = self.folder_of(number).parent
+        return vhd.open_chain(
+            rf"C:\{NAME}\root.vhdx", lambda path: instances.joinpath(*path.split("\\")[-2:]), **options
+        )
 
     def homes(self):
         """The names of the hosts that have the virtual machine, planned or not."""
@@ -125,6 +126,8 @@ hyperv.rollback_live_migration_at_destination(admin, made, [port], {}, destroy_d
 """)
         )
 
+
+class MigrationTest(MigrationCase):
     @feature("Live migration")
     def test_live_migration(self):
         self.spawn()
@@ -372,3 +375,48 @@ said = [before, hyperv.instance_on_disk(made), find()[0], hyperv.capabilities["s
         )
         self.source(f"hyperv.check_instance_shared_storage_cleanup(admin, {mark!r})")
         self.assertEqual([], self.source("said = os.listdir(INSTANCES)"))
+
+
+class SharedStorageTest(MigrationCase):
+    """The instances are on a share that both hosts reach."""
+
+    environment = {"INSTANCES_PATH": r"\\HV3\C$\instances"}
+
+    def prepare(self):
+        self.storage = self.start(3, {})
+
+    def folder_of(self, number, suffix=""):
+        return self.storage.c_drive / "instances" / f"{NAME}{suffix}"
+
+    @feature("Live migration")
+    def test_live_migration_without_disks(self):
+        self.spawn()
+        data = self.check_and_prepare()
+        self.assertEqual(["post"], self.source(self.move(data)))
+        self.source("hyperv.post_live_migration(admin, made, {}, None)")
+        said = self.destination("""
+hyperv.post_live_migration_at_destination(admin, made, [port], None, {})
+said = find()[0]
+""")
+        self.assertEqual([RUNNING, ["HV2"]], [said, self.homes()])
+        self.assertTrue((self.folder_of(1) / "root.vhdx").exists())
+        refused = self.source("hyperv.check_can_live_migrate_destination(admin, made, {}, {}, True, False)")
+        self.assertIn("InvalidLocalStorage", refused["raised"])
+
+    @feature("Evacuate")
+    def test_evacuation_finds_the_disks_again(self):
+        self.spawn()
+        mark = self.source("said = hyperv.check_instance_shared_storage_local(admin, made)")
+        said = self.destination(f"said = hyperv.check_instance_shared_storage_remote(admin, {mark!r})")
+        self.source(f"hyperv.check_instance_shared_storage_cleanup(admin, {mark!r})")
+        self.assertTrue(said)
+        self.hosts[0].kill()
+        said = self.destination("""
+made.task_state, made.host = "rebuild_spawning", "HV2"
+before = hyperv.instance_on_disk(made)
+spawn(made, "vhdx", [port], hw_machine_type="hyperv-gen2")
+said = [before, *find()]
+""")
+        self.assertEqual([True, RUNNING], said[:2])
+        with self.root_disk(1) as disk:
+            self.assertEqual(b"written", disk.read(0, 7))
