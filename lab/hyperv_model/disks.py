@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host's own disks: as they come, go and grow, in each of the three namespaces that show them."""
 
+import dataclasses
+
 from lab.hyperv_model.host import CIMV2, STORAGE
 from lab.hyperv_model.jobs import V2
 from lab.hyperv_model.providers import provides
 
-FIBRE_CHANNEL, SCSI, ISCSI = 6, 8, 9  # MSFT_Disk.BusType
+FIBRE_CHANNEL, SCSI, ISCSI, FILE_BACKED = 6, 8, 9, 15  # MSFT_Disk.BusType
 FCPH_NAME = 3  # MSFT_Disk.UniqueIdFormat of an NAA identifier
 SYSTEM_DISK = 0
 # MSFT_StorageSetting.NewDiskPolicy → bus types whose new disks stay offline (documented; these are shared).
@@ -14,6 +16,15 @@ OFFLINE = {1: (), 2: SHARED, 3: SHARED, 4: ()}
 OFFLINE_SHARED = 2  # what Windows Server Datacenter begins with (documented)
 # The GUID is guessed; that the number follows is inferred: nova's drivers looked for it anew at each boot.
 DRIVE_ID = "Microsoft:353B3BE8-310C-4CF4-839E-4E1B14616136"
+
+
+@dataclasses.dataclass(frozen=True)
+class AttachedFile:
+    """A virtual disk file that the host has a disk of, for as long as it is attached."""
+
+    path: str
+    identifier: str
+    size: int
 
 
 def install(model):
@@ -32,12 +43,31 @@ def of_unit(model, lun, bus):
 
 
 def _arrive(model, lun, bus):
-    """Make a disk with the lowest number that is free (inferred: numbers are used again)."""
-    number = next(number for number in range(1, len(model.disks) + 2) if number not in model.disks)
-    model.disks[number] = lun
+    """Make a disk of a logical unit of the storage network."""
+    number = _take_number(model, lun)
     path = f"\\\\?\\{'mpio' if model.facts.mpio else 'scsi'}#disk&ven_simulated&prod_lun#{number}"
     offline = bus in OFFLINE[model.new_disk_policy]
     _add(model, number, lun.identifier, FCPH_NAME, lun.size, bus, path, offline)
+    return number
+
+
+def attach(model, file):
+    """Make a disk of a virtual disk file; its Location is the file (inferred: os-win finds it by that)."""
+    number = _take_number(model, file)
+    path = f"\\\\?\\scsi#disk&ven_msft&prod_virtual_disk#{number}"
+    _add(model, number, file.identifier, 0, file.size, FILE_BACKED, path, offline=False)
+    of_number(model, number)["Location"] = file.path
+
+
+def attached_files(model):
+    """The paths of the files that the host has disks of, as they were given."""
+    return [disk.path for disk in model.disks.values() if isinstance(disk, AttachedFile)]
+
+
+def _take_number(model, of):
+    """The lowest number that is free (inferred: numbers are used again) is that of this unit or file now."""
+    number = next(number for number in range(1, len(model.disks) + 2) if number not in model.disks)
+    model.disks[number] = of
     return number
 
 

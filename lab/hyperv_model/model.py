@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from lab.hyperv_model import (
+    attached_disks,  # noqa: F401 - registers what it serves
     checkpoints,
     cluster,
     devices,

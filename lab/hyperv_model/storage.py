@@ -5,7 +5,7 @@ import ntpath
 import typing
 import uuid
 
-from lab.hyperv_model import vhd
+from lab.hyperv_model import disks, vhd
 from lab.hyperv_model.jobs import FAILED, INVALID_PARAMETER, V2, JobFailure
 
 RASD = "Msvm_ResourceAllocationSettingData"
@@ -133,7 +133,7 @@ def open_disks(model, machine, prefix):
         if other is not machine and other.is_active
         for disk in other.of(SASD, HARD_DISK)
         for path in disk["HostResource"]
-    }
+    } | {path.lower(): "this host" for path in disks.attached_files(model)}
     for disk in machine.of(SASD, HARD_DISK):
         path = disk["HostResource"][0]
         if path.lower() in taken:

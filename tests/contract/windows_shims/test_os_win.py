@@ -2,18 +2,42 @@
 import os
 import socket
 import subprocess
+import textwrap
 import threading
 
 from lab.hyperv_model import serial_port, vhd
+from tests.contract.hyperv_model.os_win_case import OsWinCase
 
 from . import os_win_host
 
 GIB = 1 << 30
 
 
-class VirtualDisksTest(os_win_host.OsWinTest):
+PRELUDE = """
+import os
+from os_win import exceptions
+from os_win.utils import pathutils, processutils
+from os_win.utils.io import namedpipe
+from os_win.utils.storage import diskutils
+from os_win.utils.storage.virtdisk import vhdutils
+"""
+
+
+class PrintingCase(OsWinCase):
+    def printed(self, code):
+        """Run code in os-win's process; return what it printed."""
+        self.os_win.wmi(PRELUDE)
+        code = textwrap.indent(textwrap.dedent(code), "    ")
+        return self.os_win.wmi(
+            "import contextlib, io\n"
+            f"with contextlib.redirect_stdout(io.StringIO()) as output:\n{code}\n"
+            "result = output.getvalue().rstrip()"
+        )
+
+
+class VirtualDisksTest(PrintingCase):
     def test_spawn_makes_the_disks_that_it_should(self):
-        shown = self.os_win(r"""
+        shown = self.printed(r"""
             utils = vhdutils.VHDUtils()
             for extension in ("vhd", "vhdx"):
                 base, child = (rf"C:\{name}.{extension}" for name in ("base", "child"))
@@ -38,11 +62,11 @@ class VirtualDisksTest(os_win_host.OsWinTest):
             ],
             shown.splitlines(),
         )
-        with vhd.open_chain(r"C:\child.vhdx", self.on_linux) as disk:
+        with vhd.open_chain(r"C:\child.vhdx", self.local) as disk:
             self.assertEqual((4 * GIB, vhd.DIFFERENCING), (disk.size, disk.kind))
 
     def test_what_windows_refuses_is_refused_with_its_code(self):
-        shown = self.os_win(r"""
+        shown = self.printed(r"""
             utils = vhdutils.VHDUtils()
             utils.create_dynamic_vhd(r"C:\base.vhd", 1 << 30)
             utils.create_differencing_vhd(r"C:\child.vhd", r"C:\base.vhd")
@@ -62,9 +86,9 @@ class VirtualDisksTest(os_win_host.OsWinTest):
         self.assertEqual(["0x50", "0x57", "0x2", "0xc03a001b", "0xc03a0004"], shown.splitlines())
 
     def test_a_file_with_the_wrong_extension_is_no_disk(self):
-        vhd.create(self.c_drive / "a.vhd", 1 * GIB, vhd.DYNAMIC)
-        (self.c_drive / "a.vhd").rename(self.c_drive / "a.vhdx")
-        shown = self.os_win(r"""
+        vhd.create(self.local(r"C:\a.vhd"), 1 * GIB, vhd.DYNAMIC)
+        self.local(r"C:\a.vhd").rename(self.local(r"C:\a.vhdx"))
+        shown = self.printed(r"""
             try:
                 vhdutils.VHDUtils().get_vhd_size(r"C:\a.vhdx")
             except exceptions.VHDWin32APIException as error:
@@ -73,9 +97,9 @@ class VirtualDisksTest(os_win_host.OsWinTest):
         self.assertEqual("0xc03a0004", shown)
 
 
-class FilesTest(os_win_host.OsWinTest):
+class FilesTest(PrintingCase):
     def test_files_are_copied_renamed_and_removed(self):
-        shown = self.os_win(r"""
+        shown = self.printed(r"""
             utils = pathutils.PathUtils()
             utils.check_create_dir(r"C:\a\b")
             with utils.open(r"C:\a\b\f", "w") as file:
@@ -97,7 +121,7 @@ class FilesTest(os_win_host.OsWinTest):
         self.assertEqual(["True", "True False", "True True", "['h']", "True"], shown.splitlines())
 
     def test_a_mutex_excludes_other_threads(self):
-        shown = self.os_win(r"""
+        shown = self.printed(r"""
             import threading
             mutex = processutils.Mutex()
             answers = []
@@ -111,7 +135,7 @@ class FilesTest(os_win_host.OsWinTest):
         self.assertEqual("[False, True]", shown)
 
     def test_what_is_not_simulated_says_so(self):
-        shown = self.os_win(r"""
+        shown = self.printed(r"""
             try:
                 pathutils.PathUtils().add_acl_rule(r"C:\Windows", "someone", 1, 1)
             except NotImplementedError as error:

@@ -107,6 +107,49 @@ class VirtualDisksCase(OsWinCase):
                 self.vhdutils.convert_vhd(child, rf"C:\fixed.{extension}", FIXED)
                 self.assertEqual(FIXED, self.vhdutils.get_vhd_type(rf"C:\fixed.{extension}"))
 
+    def test_an_attached_disk_is_one_of_the_hosts(self):
+        diskutils = self.os_win.diskutils
+        parent, _child = self.chain()
+        self.assertFalse(self.vhdutils.is_virtual_disk_file_attached(parent))
+        self.vhdutils.attach_virtual_disk(parent)
+        self.assertTrue(self.vhdutils.is_virtual_disk_file_attached(parent.upper()))
+        self.assertTrue(diskutils.is_virtual_disk_file_attached(parent))
+        self.assertEqual(r"\\.\PhysicalDrive1", self.vhdutils.get_virtual_disk_physical_path(parent))
+        self.assertEqual(64 << 20, diskutils.get_disk_size(1))
+        with self.assertRaisesRegex(OsWinError, "VHDWin32APIException.*Error code: 32"):
+            self.vhdutils.attach_virtual_disk(parent)
+        self.vhdutils.detach_virtual_disk(parent)
+        self.assertFalse(diskutils.is_virtual_disk_file_attached(parent))
+        self.vhdutils.detach_virtual_disk(parent)
+        with self.assertRaisesRegex(OsWinError, "VHDWin32APIException.*Error code: 21"):
+            self.vhdutils.get_virtual_disk_physical_path(parent)
+
+    def test_a_disk_may_be_attached_for_as_long_as_its_handle_is_open(self):
+        self.chain()
+        told = self.os_win.wmi(
+            r"""
+            vhdutils = utilsfactory.get_vhdutils()
+            path = r"C:\parent.vhdx"
+            handle = vhdutils.attach_virtual_disk(path, read_only=False, detach_on_handle_close=True)
+            result = [vhdutils.is_virtual_disk_file_attached(path)]
+            vhdutils.close(handle)
+            result.append(vhdutils.is_virtual_disk_file_attached(path))
+            """
+        )
+        self.assertEqual([True, False], told)
+
+    def test_a_disk_has_one_writer(self):
+        self.create()
+        disk = self.file(r"C:\root.vhd")
+        self.vmutils.attach_ide_drive("vm-1", disk, 0, 0)
+        self.vhdutils.attach_virtual_disk(disk)
+        with self.assertRaisesRegex(OsWinError, "WMIJobFailed.*is used by 'this host'"):
+            self.vmutils.set_vm_state("vm-1", ENABLED)
+        self.vhdutils.detach_virtual_disk(disk)
+        self.vmutils.set_vm_state("vm-1", ENABLED)
+        with self.assertRaisesRegex(OsWinError, "VHDWin32APIException.*Error code: 32"):
+            self.vhdutils.attach_virtual_disk(disk)
+
     def test_what_fits_into_a_file_is_less_than_the_file(self):
         for extension in ("vhd", "vhdx"):
             with self.subTest(extension=extension):

@@ -9,14 +9,16 @@ import uuid
 import vhd
 
 from .. import paths
-from . import errors, handles
+from . import errors, handles, service_call
 from .library import function
 
 CREATE_VERSION_2 = 2
 FULL_PHYSICAL_ALLOCATION = 1
 NO_PARENTS = 1
 OPEN_VERSION_1, OPEN_VERSION_2 = 1, 2
-ACCESS_GET_INFO_OR_DETACH = 0x000C0000
+# Access to an open disk that is not for writing: attach read-only, get information, detach.
+READING = 0x000D0000
+ATTACH_READ_ONLY, ATTACH_PERMANENTLY = 1, 4
 INFO_SIZE, INFO_PARENT_LOCATION, INFO_STORAGE_TYPE, INFO_SUBTYPE, INFO_IS_LOADED = 1, 3, 6, 7, 13
 SET_PARENT_PATH, SET_VIRTUAL_DISK_ID = 1, 5
 DEVICES = {2: "vhd", 3: "vhdx"}
@@ -29,16 +31,19 @@ class VirtualDisk:
 
     def __init__(self, path: str, disk: vhd.Disk, access: int):
         self.path, self.disk, self.access = path, disk, access
+        self.detaches = False  # when the handle is closed
 
     def close(self) -> None:
         self.disk.close()
+        if self.detaches:
+            service_call.call("virtdisk.DetachVirtualDisk", path=self.path)
 
 
 @function(returns_code=True)
 def OpenVirtualDisk(storage_type, path, access, flags, parameters, handle):
     if flags & ~NO_PARENTS:
         raise NotImplementedError(f"OpenVirtualDisk: flags {flags:#x}, the lab knows {NO_PARENTS:#x}")
-    write = bool(access & ~ACCESS_GET_INFO_OR_DETACH)
+    write = bool(access & ~READING)
     if parameters:
         wanted = parameters.contents
         if wanted.Version not in (OPEN_VERSION_1, OPEN_VERSION_2):
@@ -129,20 +134,14 @@ def _get_subtype(opened, info):
     info.ProviderSubtype = SUBTYPES[opened.disk.kind]
 
 
-def _get_is_loaded(_opened, info):
-    info.IsLoaded = 0  # nothing is attached to this host: AttachVirtualDisk is not simulated
+def _get_is_loaded(opened, info):
+    info.IsLoaded = int(service_call.call("virtdisk.IsLoaded", path=opened.path))
 
 
 _INFORMATION = {
     INFO_SIZE: _get_size, INFO_PARENT_LOCATION: _get_parent_location, INFO_STORAGE_TYPE: _get_storage_type,
     INFO_SUBTYPE: _get_subtype, INFO_IS_LOADED: _get_is_loaded,
 }  # fmt: skip
-
-
-@function(returns_code=True)
-def DetachVirtualDisk(handle, _flags, _provider_flags):
-    handles.get(handle, VirtualDisk)
-    raise errors.Win32Error(errors.NOT_READY)  # nothing is attached to this host
 
 
 @function(returns_code=True)
@@ -178,3 +177,33 @@ def SetVirtualDiskInformation(handle, parameters):
         raise NotImplementedError(
             f"SetVirtualDiskInformation: {wanted.Version} of a {opened.disk.format.upper()} is not simulated"
         )
+
+
+@function(returns_code=True)
+def AttachVirtualDisk(handle, _security, flags, _provider, parameters, overlapped):
+    if flags & ~(ATTACH_READ_ONLY | ATTACH_PERMANENTLY) or parameters or overlapped:
+        raise NotImplementedError(
+            f"AttachVirtualDisk: flags {flags:#x}, the lab knows 1 and 4, no parameters, no overlapped I/O"
+        )
+    opened = handles.get(handle, VirtualDisk)
+    service_call.call("virtdisk.AttachVirtualDisk", path=opened.path)
+    opened.detaches = not flags & ATTACH_PERMANENTLY
+
+
+@function(returns_code=True)
+def DetachVirtualDisk(handle, _flags, _provider):
+    opened = handles.get(handle, VirtualDisk)
+    service_call.call("virtdisk.DetachVirtualDisk", path=opened.path)
+    opened.detaches = False
+
+
+@function(returns_code=True, buffers=(2,))
+def GetVirtualDiskPhysicalPath(handle, size, buffer):
+    path = service_call.call(
+        "virtdisk.GetVirtualDiskPhysicalPath", path=handles.get(handle, VirtualDisk).path
+    )
+    text = ctypes.create_unicode_buffer(path)
+    available, size.contents.value = size.contents.value, ctypes.sizeof(text)
+    if available < len(text):
+        raise errors.Win32Error(errors.INSUFFICIENT_BUFFER)
+    ctypes.memmove(buffer, text, ctypes.sizeof(text))
