@@ -48,7 +48,7 @@ PENDING = [
     ),
     (
         "PathUtils",
-        "copy_acls",
+        "add_acl_rule copy_acls",
         "Access rules are kept for Ansible's modules; advapi32.dll does not reach them yet.",
     ),
 ]

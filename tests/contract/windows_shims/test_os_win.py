@@ -136,8 +136,10 @@ class FilesTest(PrintingCase):
 
     def test_what_is_not_simulated_says_so(self):
         shown = self.printed(r"""
+            from os_win.utils.winapi import libs
+            advapi32 = libs.get_shared_lib_handle(libs.ADVAPI32)
             try:
-                pathutils.PathUtils().add_acl_rule(r"C:\Windows", "someone", 1, 1)
+                advapi32.GetNamedSecurityInfoW(r"C:\Windows", 1, 4, None, None, None, None, None)
             except NotImplementedError as error:
                 print(error)
         """)
