@@ -129,7 +129,7 @@ def page() -> str:
     rule = f"{'=' * 20} ======= ======= ======= ======="
     lines = [rule, _row(("class", "called", "refused", "pending", "of")), rule, *map(_row, rows), rule, ""]
     for title, table in (("Refused", REFUSED), ("Pending", PENDING)):
-        lines += [title, "-" * len(title), ""]
+        lines += [title, "-" * len(title), ""] if table else []
         for class_name, names, reason in table:
             lines += [f"{class_name}: {', '.join(names.split())}", f"    {reason}", ""]
     return "\n".join(lines)

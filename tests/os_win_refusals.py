@@ -40,15 +40,4 @@ REFUSED = [
 ]
 
 # Until their tests are there.
-PENDING = [
-    (
-        "ACLUtils",
-        "get_named_security_info set_entries_in_acl set_named_security_info",
-        "Access rules are kept for Ansible's modules; advapi32.dll does not reach them yet.",
-    ),
-    (
-        "PathUtils",
-        "add_acl_rule copy_acls",
-        "Access rules are kept for Ansible's modules; advapi32.dll does not reach them yet.",
-    ),
-]
+PENDING = []

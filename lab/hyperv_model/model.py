@@ -87,6 +87,7 @@ class Model:
     :param storage_network: what it reaches over iSCSI; by default one of its own, without targets
     :param neighbours: the hosts that it reaches; None: it is alone
     :ivar faults: list of jobs.Fault rules
+    :ivar host: the host around it, for what serves DLLs of Windows; None: there is only Hyper-V
     :ivar on_shutdown: function that a client's shutdown of the host calls, with whether the host shall start
         again; None: that is refused
     """
@@ -112,6 +113,7 @@ class Model:
         self.jobs = Jobs(self.store, self.lock, job_seconds)
         self.faults = self.jobs.faults
         self.on_shutdown = None
+        self.host = None
         self.storage_network = storage_network or StorageNetwork()
         self.mappings = smb.Mappings(self)
         self.machines = {}

@@ -100,6 +100,7 @@ class WindowsHost:
         themselves.
         """
         self.model = model
+        model.host = self
         self.certificates.trust_in(tls_context)
         self.start_up()
 

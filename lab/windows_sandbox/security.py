@@ -1,15 +1,64 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Owners and explicit access rules of files and registry keys, kept in a JSON file by path."""
+"""Owners and explicit access rules of files and registry keys, kept in a JSON file by path; Ansible's modules
+and advapi32.dll see the same ones.
+"""
 
 import json
 import os
+import re
 import threading
 from pathlib import Path
+
+from lab.hyperv_model import CimError
+from lab.hyperv_model.providers import serves
+from lab.windows_sandbox.accounts import Accounts
+from lab.windows_sandbox.environment import is_system, sid
 
 # Owner of what an administrator makes (documented: default owner of objects created by administrators).
 DEFAULT_OWNER = "S-1-5-32-544"
 
+NONE_MAPPED = 1332  # ERROR_NONE_MAPPED (winerror.h)
+
+_WELL_KNOWN = {
+    "everyone": "S-1-1-0",
+    "creator owner": "S-1-3-0",
+    "authenticated users": "S-1-5-11",
+    "system": "S-1-5-18",
+    "local service": "S-1-5-19",
+    "network service": "S-1-5-20",
+    r"nt virtual machine\virtual machines": "S-1-5-83-0",
+}
+
 Rule = dict[str, str]
+
+
+def account_sid(accounts: Accounts, name: str) -> str | None:
+    """Return the SID of an account in any spelling, or None if this host does not know it."""
+    if re.fullmatch(r"S-1-[\d-]+", name, re.IGNORECASE):
+        return name.upper()
+    short = re.sub(r"^(nt authority|builtin)\\", "", name.lower())
+    if is_system(name) or short in _WELL_KNOWN:
+        return sid("SYSTEM") if is_system(name) else _WELL_KNOWN[short]
+    found = accounts.user(name) or accounts.group(name)
+    return found.sid if found else None
+
+
+@serves("advapi32.LookupAccountNameW")
+def look_up_account(model, name):
+    found = account_sid(model.host.accounts, name)
+    if found is None:
+        raise CimError(NONE_MAPPED, f"no account {name} on {model.name}")
+    return found
+
+
+@serves("advapi32.GetNamedSecurityInfoW")
+def get_rules(model, path):
+    return model.host.security.rules(path)
+
+
+@serves("advapi32.SetNamedSecurityInfoW")
+def set_rules(model, path, rules):
+    model.host.security.set_rules(path, rules)
 
 
 class Security:
@@ -33,6 +82,11 @@ class Security:
     def rules(self, path: str) -> list[Rule]:
         with self._lock:
             return list(self._kept.get(path.lower(), {}).get("rules", []))
+
+    def set_rules(self, path: str, rules: list[Rule]) -> None:
+        with self._lock:
+            self._entry(path)["rules"] = rules
+            self._save()
 
     def add_rule(self, path: str, rule: Rule) -> None:
         with self._lock:

@@ -137,13 +137,13 @@ class FilesTest(PrintingCase):
     def test_what_is_not_simulated_says_so(self):
         shown = self.printed(r"""
             from os_win.utils.winapi import libs
-            advapi32 = libs.get_shared_lib_handle(libs.ADVAPI32)
+            kernel32 = libs.get_shared_lib_handle(libs.KERNEL32)
             try:
-                advapi32.GetNamedSecurityInfoW(r"C:\Windows", 1, 4, None, None, None, None, None)
+                kernel32.Beep(440, 100)
             except NotImplementedError as error:
                 print(error)
         """)
-        self.assertEqual("advapi32.dll: the lab does not simulate GetNamedSecurityInfoW", shown)
+        self.assertEqual("kernel32.dll: the lab does not simulate Beep", shown)
 
 
 class NamedPipeTest(os_win_host.OsWinTest):

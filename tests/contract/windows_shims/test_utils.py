@@ -4,9 +4,11 @@
 import os
 import socket
 import threading
+import types
 import uuid
 
 from lab.hyperv_model import jobs, vhd
+from lab.windows_sandbox import accounts, security
 from tests.contract.hyperv_model.os_win_case import ENABLED, OsWinCase, OsWinError
 
 GIB = 1 << 30
@@ -218,6 +220,65 @@ class FilesCase(OsWinCase):
                 """
             ),
         )
+
+
+class AccessRulesCase(OsWinCase):
+    def setUp(self):
+        super().setUp()
+        self.pathutils = self.os_win.pathutils
+        self.model.host = types.SimpleNamespace(
+            accounts=accounts.Accounts(self.root, "HV1"), security=security.Security(self.root / "rules.json")
+        )
+        for name in ("a", "b"):
+            self.local(rf"C:\{name}").write_text("")
+
+    def rules(self, name="a"):
+        keys = ("sid", "rights", "type", "inherit")
+        return [tuple(rule[key] for key in keys) for rule in self.model.host.security.rules(rf"C:\{name}")]
+
+    def test_rules_are_granted_denied_set_and_revoked(self):
+        read, write, everything, both = 0x80000000, 0x40000000, 0x10000000, 3
+        grant, replace, deny, revoke = 1, 2, 3, 4
+        self.pathutils.add_acl_rule(r"C:\a", "Administrators", everything, grant, both)
+        self.pathutils.add_acl_rule(r"C:\a", "Everyone", read, grant)
+        self.pathutils.add_acl_rule(r"C:\a", "Everyone", write, deny)
+        administrators = ("S-1-5-32-544", "FullControl", "allow", "ContainerInherit, ObjectInherit")
+        reads, writes = ("S-1-1-0", "Read", "allow", "None"), ("S-1-1-0", "Write", "deny", "None")
+        self.assertEqual([administrators, reads, writes], self.rules())
+        self.pathutils.add_acl_rule(r"C:\a", "Everyone", read, replace)
+        self.assertEqual([administrators, reads], self.rules())
+        self.pathutils.add_acl_rule(r"C:\a", "Everyone", 0, revoke)
+        self.assertEqual([administrators], self.rules())
+        self.pathutils.copy_acls(r"C:\a", r"C:\b")
+        self.assertEqual([administrators], self.rules("b"))
+
+    def test_an_unknown_account_or_file_is_refused(self):
+        with self.assertRaisesRegex(OsWinError, "Win32Exception.*SetEntriesInAclW.*Error code: 1332"):
+            self.pathutils.add_acl_rule(r"C:\a", "nobody", 0x80000000, 1)
+        with self.assertRaisesRegex(OsWinError, "Win32Exception.*GetNamedSecurityInfoW.*Error code: 2"):
+            self.pathutils.copy_acls(r"C:\none", r"C:\b")
+        self.assertEqual([], self.rules())
+
+    def test_lists_are_handed_on_and_freed(self):
+        told = self.os_win.wmi(
+            r"""
+            import ctypes
+            from os_win.utils import _acl_utils, win32utils as win32utils_module
+            from os_win.utils.winapi.libs import advapi32 as structures
+            acl_utils = _acl_utils.ACLUtils()
+            win32utils = win32utils_module.Win32Utils()
+            found = acl_utils.get_named_security_info(r"C:\a", 1, 4)
+            entry = structures.EXPLICIT_ACCESS()
+            entry.grfAccessPermissions, entry.grfAccessMode = 0x301BF, 1
+            entry.Trustee.TrusteeForm, entry.Trustee.pstrName = 1, "SYSTEM"
+            new = acl_utils.set_entries_in_acl(1, ctypes.pointer(entry), found["pp_dacl"].contents)
+            acl_utils.set_named_security_info(r"C:\a", 1, 4, p_dacl=new.contents)
+            win32utils.local_free(found["pp_sec_desc"].contents)
+            win32utils.local_free(new.contents)
+            """
+        )
+        self.assertIsNone(told)
+        self.assertEqual([("S-1-5-18", "Modify", "allow", "None")], self.rules())
 
 
 class PipesCase(OsWinCase):

@@ -8,17 +8,7 @@ from typing import Any
 
 from lab.windows_sandbox.ansible.modules.call import ModuleCall, ModuleFailed
 from lab.windows_sandbox.ansible.modules.registry import key_of
-from lab.windows_sandbox.environment import is_system, sid
-
-_WELL_KNOWN = {
-    "everyone": "S-1-1-0",
-    "creator owner": "S-1-3-0",
-    "authenticated users": "S-1-5-11",
-    "system": "S-1-5-18",
-    "local service": "S-1-5-19",
-    "network service": "S-1-5-20",
-    r"nt virtual machine\virtual machines": "S-1-5-83-0",
-}
+from lab.windows_sandbox.security import account_sid
 
 # System.Security.AccessControl.FileSystemRights and RegistryRights (documented).
 _RIGHTS = {
@@ -37,23 +27,11 @@ _RIGHTS = {
 }  # fmt: skip
 
 
-def account_sid(call: ModuleCall, name: str) -> str | None:
-    """Return the SID of an account in any spelling, or None if this host does not know it."""
-    accounts = call.session.host.accounts
-    if re.fullmatch(r"S-1-[\d-]+", name, re.IGNORECASE):
-        return name.upper()
-    short = re.sub(r"^(nt authority|builtin)\\", "", name.lower())
-    if is_system(name) or short in _WELL_KNOWN:
-        return sid("SYSTEM") if is_system(name) else _WELL_KNOWN[short]
-    found = accounts.user(name) or accounts.group(name)
-    return found.sid if found else None
-
-
 def win_acl(call: ModuleCall) -> dict[str, Any]:
     if call.check_mode:
         raise ModuleFailed("remote module does not support check mode", skipped=True)
     path, kind = _object(call)
-    number = account_sid(call, call["user"])
+    number = account_sid(call.session.host.accounts, call["user"])
     if number is None:
         raise ModuleFailed(f"{call['user']} is not a valid user or group on the host machine or domain")
     rights = sorted(part.strip() for part in call["rights"].split(","))
@@ -105,7 +83,7 @@ def win_owner(call: ModuleCall) -> dict[str, Any]:
     session, security = call.session, call.session.host.security
     if not session.exists(call["path"]):
         raise ModuleFailed(f"{call['path']} file or directory does not exist on the host")
-    number = account_sid(call, call["user"])
+    number = account_sid(call.session.host.accounts, call["user"])
     if number is None:
         raise ModuleFailed(f"Failed to translate '{call['user']}' to a SecurityIdentifier")
     path = session.path(call["path"])

@@ -5,7 +5,7 @@ SMB in this host, and no \\path leads anywhere."""
 from typing import Any
 
 from lab.windows_sandbox.ansible.modules.call import ModuleCall, ModuleFailed
-from lab.windows_sandbox.ansible.modules.security import account_sid
+from lab.windows_sandbox.security import account_sid
 
 SHARES = r"HKLM\SYSTEM\CurrentControlSet\Services\LanmanServer\Shares"
 
@@ -54,7 +54,7 @@ def _permissions(call: ModuleCall, present: dict[str, str]) -> dict[str, str]:
     for right in _RIGHTS:
         numbers = []
         for account in filter(None, (part.strip() for part in (call[right] or "").split(","))):
-            number = account_sid(call, account)
+            number = account_sid(call.session.host.accounts, account)
             if number is None:
                 raise ModuleFailed(f"{account} is not a valid user or group on the host machine or domain")
             numbers.append(number)

@@ -7,7 +7,7 @@ import shutil
 import time
 
 from .. import paths, pipes
-from . import errors, handles
+from . import errors, handles, memory
 from .job_objects import (
     AssignProcessToJobObject,
     CreateJobObjectW,
@@ -53,7 +53,6 @@ FORMAT_MESSAGE = 0x1300  # from the system, into a buffer that the system alloca
 PROCESSOR_FEATURES = {
     3: "mmx", 6: "sse", 7: "3dnow", 8: "tsc", 9: "pae", 10: "sse2", 12: "nx", 13: "pni", 17: "xsave",
 }  # fmt: skip
-_allocated: dict[int, object] = {}
 
 
 class File:
@@ -86,16 +85,14 @@ def FormatMessageA(flags, _source, message_id, _language, buffer, _size, _argume
     text = errors.message(message_id)
     if text is None:
         raise errors.Win32Error(317)  # ERROR_MR_MID_NOT_FOUND
-    block = ctypes.create_string_buffer(text.encode("ascii") + b"\r\n")
-    address = ctypes.addressof(block)
-    _allocated[address] = block
-    ctypes.c_void_p.from_address(buffer).value = address
-    return len(block) - 1
+    content = text.encode("ascii") + b"\r\n"
+    ctypes.c_void_p.from_address(buffer).value = memory.allocate(content + b"\0")
+    return len(content)
 
 
 @function(fails_with=None)
 def LocalFree(address):
-    if address is not None and _allocated.pop(address, None) is None:
+    if address is not None and not memory.free(address):
         raise NotImplementedError(
             f"LocalFree: {address:#x} was not allocated by a function that the lab simulates"
         )
