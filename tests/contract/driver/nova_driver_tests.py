@@ -16,12 +16,25 @@ from nova.virt import fake
 
 from hyperv_driver import config, driver
 from tests.unit.driver import fake_host
-from tests.unit.driver.base import image_file, image_meta
+from tests.unit.driver.base import image_file, image_meta, iscsi_volume, with_volumes
 
 
 class DriverOnFakeHost(driver.HyperVDriver):
     def __init__(self, virtapi):
         super().__init__(virtapi, fake_host.utilities())
+
+    # nova's volumes are of a protocol "fake", which its own fake driver alone speaks.
+
+    def attach_volume(self, context, connection_info, instance, mountpoint, **arguments):
+        super().attach_volume(context, iscsi_volume("fake"), instance, mountpoint, **arguments)
+
+    def power_on(self, context, instance, network_info, block_device_info=None, **arguments):
+        if block_device_info:
+            block_device_info = with_volumes(iscsi_volume("fake"))
+        super().power_on(context, instance, network_info, block_device_info, **arguments)
+
+    def detach_volume(self, context, connection_info, instance, mountpoint, **arguments):
+        super().detach_volume(context, iscsi_volume("fake"), instance, mountpoint, **arguments)
 
 
 class VirtAPI(fake.FakeVirtAPI):

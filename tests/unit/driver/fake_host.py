@@ -11,6 +11,8 @@ import shutil
 import time
 import types
 
+import nova.conf
+
 from hyperv_driver import images, oswin
 from hyperv_driver.oswin import constants, exceptions
 
@@ -239,6 +241,10 @@ class FakeVMUtils:
         if self.guest_answers_shutdown:
             self._vm(vm_name)["state"] = constants.HYPERV_VM_STATE_DISABLED
 
+    def stop_vm_jobs(self, vm_name, timeout=None):
+        self._vm(vm_name)
+        self.calls.append(("stop_vm_jobs", vm_name))
+
     def destroy_vm(self, vm_name):
         self._vm(vm_name)
         del self.vms[vm_name]
@@ -396,7 +402,8 @@ class FakeConnectors:
         self.failure = None
 
     def properties(self):
-        return {"initiator": "iqn.1991-05.com.microsoft:this"}
+        ip, host = nova.conf.CONF.my_block_storage_ip, nova.conf.CONF.host
+        return {"ip": ip, "host": host, "initiator": "iqn.1991-05.com.microsoft:this"}
 
     def of(self, protocol):
         assert protocol in self.protocols

@@ -202,6 +202,5 @@ class VolumesTest(base.DriverTestCase):
             self.driver.destroy(self.context, made, [], volumes)
 
     def test_connector(self):
-        self.assertEqual(
-            {"initiator": "iqn.1991-05.com.microsoft:this"}, self.driver.get_volume_connector(instance())
-        )
+        found = self.driver.get_volume_connector(instance())
+        self.assertEqual("iqn.1991-05.com.microsoft:this", found["initiator"])
