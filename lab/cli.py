@@ -47,6 +47,11 @@ NO_RUN = (
 console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
 
 
+force_option = click.option(
+    "--force", is_flag=True, help="Even if Gerrit's hyperv-ci has commits that HEAD does not have."
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def hyperv_ci():
     """Third-party CI for a Hyper-V driver of OpenStack Nova."""
@@ -112,19 +117,19 @@ def main_job(home: Home) -> None:
     show(result, timeline)
 
 
-def ensure_up(home: Home, timeline: Timeline, purpose: str) -> bool:
+def ensure_up(home: Home, timeline: Timeline, purpose: str, *, force: bool = False) -> bool:
     """Install and bring up what is not; return whether the lab was down before."""
     with lifecycle.exclusive(home, purpose):
         if lifecycle.is_up(home):
             console.print(f"The lab in {home.root} is up.")
-            publish_head(home)
+            publish_head(home, force=force)
             return False
         if left := lifecycle.down(home):
             console.print(f"Ended what an interrupted lab left: {', '.join(left)}.")
         lifecycle.check_ports()
         install_all(home, timeline)
         try:
-            lifecycle.up(home, timeline)
+            lifecycle.up(home, timeline, force=force)
         except BaseException:
             console.print("Taking down what came up; changes, builds and logs are kept.")
             lifecycle.down(home)
@@ -206,11 +211,12 @@ def install(home: Home):
 
 
 @lab.command()
+@force_option
 @click.pass_obj
-def up(home: Home):
+def up(home: Home, force: bool):
     """Install what is missing and bring the lab up."""
     with Timeline(console) as timeline:
-        ensure_up(home, timeline, "lab up")
+        ensure_up(home, timeline, "lab up", force=force)
     status.show(home, console)
 
 
@@ -287,7 +293,7 @@ def recheck(home: Home, number: int | None):
 
 
 @lab.command()
-@click.option("--force", is_flag=True, help="Even if Gerrit's hyperv-ci has commits that HEAD does not have.")
+@force_option
 @click.pass_obj
 def publish(home: Home, force: bool):
     """Give Gerrit and Zuul this checkout's HEAD, as hyperv-ci and hyperv-ci-config."""

@@ -73,9 +73,10 @@ def is_up(home: Home) -> bool:
     return home.up.exists() and all(daemon.process for daemon in daemons(home))
 
 
-def up(home: Home, timeline: Timeline) -> None:
+def up(home: Home, timeline: Timeline, *, force: bool = False) -> None:
     """Bring the lab up.
 
+    :param force: see projects.publish_checkout
     :raises LabError: if the disk is full, or a server does not answer; what was started stays
     """
     _check_disk(home.root)
@@ -108,7 +109,7 @@ def up(home: Home, timeline: Timeline) -> None:
     with timeline.phase("projects"):
         if projects.head(home, accounts.NOVA) is None:
             projects.publish(home, accounts.NOVA, projects.nova_repository(home), projects.BRANCH)
-        projects.publish_checkout(home)
+        projects.publish_checkout(home, force=force)
     for service in zuul.SERVICES:
         zuul.start(home, service)
     pages.wait(home)

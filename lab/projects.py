@@ -82,7 +82,7 @@ def publish_checkout(home: Home, *, force: bool = False) -> bool:
     if published and not force and not is_ancestor(CHECKOUT, published, commit):
         raise LabError(
             f"{accounts.DRIVER} in Gerrit is at {published[:12]}, on which HEAD, {commit[:12]}, does not "
-            "stand: `lab publish --force` replaces it"
+            "stand: `lab publish --force`, or `lab up --force` if the lab is down, replaces it"
         )
     publish(home, accounts.DRIVER, CHECKOUT, commit)
     tree = config_project.tree(CHECKOUT, commit)
