@@ -13,20 +13,20 @@ from tests.lab_long.review import ReviewTest
 # Lines that a change adds to zuul.d/, and what Zuul says of them.
 REFUSED = {
     "the base job, weakened": (
-        "- job: {name: base, parent: null, attempts: 1}",
-        "Job base in hyperv-ci is not permitted to shadow job base in hyperv-ci-config",
+        "- job:\n    name: base\n    parent: null\n    attempts: 1\n",
+        "Base jobs may only be defined in config projects",
     ),
     "a pipeline of one's own": (
-        "- pipeline: {name: mine, manager: independent, trigger: {gerrit: [{event: patchset-created}]}}",
+        "- pipeline:\n    name: mine\n    manager: independent\n    trigger: {}\n",
         "Pipelines may not be defined",
     ),
     "another job for nova": (
-        "- project: {name: openstack/nova, check: {jobs: [noop]}}",
-        "the project name must be hyperv-ci|not permitted|may not",
+        "- project:\n    name: openstack/nova\n    check:\n      jobs:\n        - noop\n",
+        "the only project definition permitted is\\s+that of the project itself",
     ),
     "the publishing of logs, before review": (
-        "- job: {name: mine, parent: publish-config, post-review: false}",
-        "final",
+        "- job:\n    name: mine\n    parent: publish-config\n    post-review: false\n",
+        "final|post-review",
     ),
 }
 # What it tries and may do, so that a broken attempt is not taken for a refusal.
@@ -80,7 +80,7 @@ class SecurityTest(ReviewTest):
     def test_configuration_that_zuul_refuses(self):
         for what, (lines, words) in REFUSED.items():
             with self.subTest(what):
-                change = self.propose(accounts.DRIVER, {"zuul.d/mine.yaml": f"{lines}\n"})
+                change = self.propose(accounts.DRIVER, {"zuul.d/mine.yaml": lines})
                 self.wait_for(lambda change=change: self.remarks(change), 60)
                 self.assertRegex("\n".join(self.remarks(change)), words)
                 self.assertEqual([], self.builds(change))
