@@ -49,7 +49,7 @@ PLAYBOOK = """\
       register: got
     - name: Keep what was got
       ansible.builtin.copy:
-        content: "{{ got.stdout }}"
+        content: "{{ got.stdout_lines | last }}"
         dest: "{{ zuul.executor.log_root }}/executor.json"
 
 - name: Attempts from a node
@@ -70,7 +70,7 @@ PLAYBOOK = """\
       register: got
     - name: Keep what was got
       ansible.builtin.copy:
-        content: "{{ got.stdout }}"
+        content: "{{ got.stdout_lines | last }}"
         dest: "{{ zuul.executor.log_root }}/node.json"
       delegate_to: localhost
 """
