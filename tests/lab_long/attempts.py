@@ -78,6 +78,8 @@ def attempts(lab):
     """Return functions by what they try."""
     tries = {f"read {path}": lambda path=path: read(path) for path in lab["secret"]}
     tries |= {f"write {path}": lambda path=path: open(f"{path}/x", "x") and "done" for path in lab["foreign"]}
+    own = os.path.basename(os.path.dirname(os.environ["WORK"]))
+    tries["another build's files"] = lambda: " ".join({*os.listdir(lab["builds"])} - {own})
     tries["another key in the agent"] = lambda: "\n".join(
         (output("ssh-add", "-L") or "").splitlines()[1:] or ()
     )

@@ -120,7 +120,9 @@ class SecurityTest(ReviewTest):
             state.venvs,
             Path.home() / ".ssh",
         ]
+        secret += [state.zuul / name for name in ("zuul.conf", "git", "merger")]
         return {
+            "builds": str(state.zuul / "builds"),
             "secret": [str(path) for path in secret],
             "foreign": [str(path) for path in (state.site, state.images, CHECKOUT)],
             "gerrit": gerrit.URL,
