@@ -113,7 +113,6 @@ class SecurityTest(ReviewTest):
         secret = [state.tls, state.keys, state.accounts, state.database, state.gerrit_site, state.zookeeper]
         secret += [
             state.nodepool,
-            state.zuul,
             state.logs,
             state.mails,
             state.nodes,
