@@ -7,10 +7,9 @@ from pathlib import Path
 
 from tests.lab.command import CHANGES, CHECKOUT, LabTest
 
-# Lines of hyperv_driver/vmops.py: one attaches the root disk of a generation 1 machine, as Tempest's are, one
-# removes what a machine had on disk.
-ATTACH = "attach_ide_drive(name, root_disk"
-REMOVE = "self._diskops.remove_folder(instance)"
+# Lines of hyperv_driver/: one attaches the root disk, one removes what a machine had on disk.
+ATTACH = "driveops.py", "self.attach_root(name, generation, disks.root)"
+REMOVE = "vmops.py", "self._diskops.remove_folder(instance)"
 
 
 class WrongChangesTest(LabTest):
@@ -21,21 +20,21 @@ class WrongChangesTest(LabTest):
 
     def test_driver_that_attaches_no_disk(self):
         """Hyper-V starts such a machine and nova is content: the host itself has to be asked."""
-        outcome = self.push_driver_without(ATTACH)
+        outcome = self.push_driver_without(*ATTACH)
         self.assertEqual(-1, outcome.vote)
         self.assertIn("the host has no disk", outcome.page)
 
     def test_driver_that_leaves_disks_behind(self):
         """Every test passes, and the host fills up."""
-        outcome = self.push_driver_without(REMOVE)
+        outcome = self.push_driver_without(*REMOVE)
         self.assertEqual(-1, outcome.vote)
         self.assertRegex(outcome.page, r"left on the host: C:\\OpenStack\\instances\\instance-")
 
-    def push_driver_without(self, words: str):
-        """Push a change to the driver, as it is, that takes a line out of vmops.py."""
+    def push_driver_without(self, file: str, words: str):
+        """Push a change to the driver, as it is, that takes a line out of it."""
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
         subprocess.run(["git", "clone", "--quiet", "--shared", CHECKOUT, folder / "tree"], check=True)
-        path = folder / "tree/hyperv_driver/vmops.py"
+        path = folder / "tree/hyperv_driver" / file
         lines = path.read_text().splitlines(keepends=True)
         (number,) = (number for number, line in enumerate(lines) if words in line)
         indentation = lines[number][: -len(lines[number].lstrip())]
