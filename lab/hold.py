@@ -13,7 +13,7 @@ import yaml
 from lab.changes import Change
 from lab.home import Home
 from lab.pair import NODE_NAMES
-from lab.services import accounts, nodepool, zuul
+from lab.services import nodepool, zuul
 
 # Seconds after which Nodepool deletes a node that nobody released.
 LONGEST = 24 * 3600
@@ -48,7 +48,7 @@ def request(home: Home, change: Change, job: str) -> None:
         "reason": f"{job} of change {change.number}",
         "node_hold_expiration": LONGEST,
     }
-    zuul.administer(home, "post", f"project/{accounts.quote(change.project)}/autohold", json=body)
+    zuul.administer(home, "post", f"project/{change.project}/autohold", json=body)
 
 
 def held() -> list[Node]:

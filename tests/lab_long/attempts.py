@@ -91,7 +91,7 @@ def attempts(lab):
         "git", "-C", source, "push", f"{lab['gerrit']}/hyperv-ci", "HEAD:refs/heads/master"
     )
     tries["ZooKeeper"] = lambda: zookeeper(*lab["zookeeper"])
-    enqueue = f"{lab['zuul']}/api/tenant/hyperv/project/openstack%2Fnova/enqueue"
+    enqueue = f"{lab['zuul']}/api/tenant/hyperv/project/openstack/nova/enqueue"
     body = {"trigger": "gerrit", "pipeline": "gate", "change": "1,1"}
     tries["Zuul's administration"] = lambda: request(enqueue, body)
     for address, port in lab["nodes"]:
