@@ -42,3 +42,13 @@ class HostCase(testtools.TestCase):
         local = self.session.writable(path)
         local.parent.mkdir(parents=True, exist_ok=True)
         local.write_text(text)
+
+
+class TwiceCase(HostCase):
+    def change(self, name, /, **parameters):
+        """Check that a module would change, changes, and then has nothing to change; return its result."""
+        self.assertTrue(self.succeed(name, _check_mode=True, **parameters)["changed"], "check mode")
+        result = self.succeed(name, **parameters)
+        self.assertTrue(result["changed"], parameters)
+        self.assertFalse(self.succeed(name, **parameters)["changed"], "again")
+        return result

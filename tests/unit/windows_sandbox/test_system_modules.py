@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modules of accounts, settings, packages and the web."""
+"""Modules of accounts, settings and the web."""
 
 import functools
 import hashlib
@@ -8,17 +8,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from tests.unit.windows_sandbox.host_case import HostCase
-
-
-class TwiceCase(HostCase):
-    def change(self, name, /, **parameters):
-        """Check that a module would change, changes, and then has nothing to change; return its result."""
-        self.assertTrue(self.succeed(name, _check_mode=True, **parameters)["changed"], "check mode")
-        result = self.succeed(name, **parameters)
-        self.assertTrue(result["changed"], parameters)
-        self.assertFalse(self.succeed(name, **parameters)["changed"], "again")
-        return result
+from tests.unit.windows_sandbox.host_case import TwiceCase
 
 
 class TestAccountModules(TwiceCase):
@@ -175,24 +165,6 @@ class TestLines(TwiceCase):
         self.session.writable(r"C:\a.ini").write_bytes("ä\r\n".encode("utf-16"))
         self.change("win_lineinfile", path=r"C:\a.ini", line="ö", newline="windows")
         self.assertEqual("ä\r\nö\r\n", self.session.local(r"C:\a.ini").read_bytes().decode("utf-16"))
-
-
-class TestPackages(TwiceCase):
-    INSTALLER = "#!/bin/sh\n# ProductCode: {11111111-2222-3333-4444-555555555555}\necho $@ >>/c/said.txt\n"
-
-    def test_msi(self):
-        self.write(r"C:\tool.msi", self.INSTALLER)
-        self.change("win_package", path=r"C:\tool.msi", arguments=["A=1"])
-        self.change("win_package", product_id="{11111111-2222-3333-4444-555555555555}", state="absent")
-        said = self.session.local(r"C:\said.txt").read_text()
-        self.assertEqual("/i /qn /norestart A=1\n/x\n", said)
-
-    def test_exe(self):
-        self.write(r"C:\setup.exe", self.INSTALLER + "exit 5")
-        self.fail_with("unexpected rc", "win_package", path=r"C:\setup.exe", product_id="tool")
-        self.write(r"C:\setup.exe", "#!/bin/sh\necho there > /c/there.txt\n")
-        self.change("win_package", path=r"C:\setup.exe", creates_path=r"C:\there.txt")
-        self.fail_with("cannot be reached", "win_package", path=r"C:\no.exe", product_id="x")
 
 
 class TestWeb(TwiceCase):
