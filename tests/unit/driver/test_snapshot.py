@@ -5,7 +5,7 @@ from unittest import mock
 from nova import exception
 from nova.compute import task_states
 
-from hyperv_driver import oswin
+from hyperv_driver import oswin, snapshotops
 from tests.unit.driver import base
 from tests.unit.driver.base import instance, iscsi_volume
 
@@ -15,6 +15,7 @@ IMAGE = "99999999-0000-4000-8000-000000000000"
 class SnapshotTest(base.DriverTestCase):
     def setUp(self):
         super().setUp()
+        self.patch(snapshotops, "MERGE_TIMEOUT", 5)
         self.uploads = []
         self.useFixture_patch("nova.image.glance.API.update", self._update)
         self.states = []
