@@ -77,33 +77,6 @@ class TestTools(PromptCase):
         self.assertIn("Hyper-V Virtual Machine Management", self.run_line("net start")[1])
         self.assertIn("HELPMSG 2185", self.run_line("net start nothing")[2])
 
-    def test_a_process_that_has_just_been_started_ends_with_all_below_it(self):
-        self.session.writable(r"C:\sleep.exe").symlink_to("/usr/bin/sleep")
-        for _ in range(10):
-            child = self.session.start(r"C:\sleep.exe 60")
-            child.terminate()
-            # Its output is held open by whatever is left.
-            self.assertEqual(1, child.wait(20))
-
-    def test_processes(self):
-        self.session.writable(r"C:\sleep.exe").symlink_to("/usr/bin/sleep")
-        child = self.session.start(r"C:\sleep.exe 60")
-        self.assertIn("sleep.exe", self.run_line("tasklist")[1])
-        self.assertEqual(
-            f'"sleep.exe","{child.pid}","Services","0","8,192 K"\r\n',
-            self.run_line('tasklist /fi "IMAGENAME eq sleep.exe" /fo csv /nh')[1],
-        )
-        self.assertIn("No tasks", self.run_line('tasklist /fi "PID eq 1"')[1])
-        self.assertEqual(
-            (0, f'SUCCESS: The process "sleep.exe" with PID {child.pid} has been terminated.\r\n', ""),
-            self.run_line("taskkill /f /im sleep.exe"),
-        )
-        self.assertEqual(
-            (128, "", 'ERROR: The process "sleep.exe" not found.\r\n'),
-            self.run_line("taskkill /im sleep.exe"),
-        )
-        self.assertEqual(128, self.run_line("taskkill /pid 4")[0])
-
     def test_shutdown(self):
         restarted = threading.Event()
         self.host.restart = restarted.set
