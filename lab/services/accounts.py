@@ -190,6 +190,8 @@ def ensure(home: Home, rest: Rest) -> None:
         _grant(rest, project, "Third-Party CI", {"label-Verified": {"min": -2, "max": 2}, "submit": {}})
     votes = {f"label-{label}": {"min": -2, "max": 2} for label in ("Code-Review", "Verified")}
     _grant(rest, CONFIG, "Publishers", {**votes, "submit": {}})
+    # To submit by the very push, as %submit asks for, takes the permission there.
+    _grant(rest, CONFIG, "Publishers", {"submit": {}}, "refs/for/refs/heads/*")
 
 
 def _ensure_account(home: Home, rest: Rest, account: Account) -> None:
@@ -210,8 +212,10 @@ def _ensure_account(home: Home, rest: Rest, account: Account) -> None:
     write_client(home, account, secret)
 
 
-def _grant(rest: Rest, project: str, group: str, permissions: dict[str, dict]) -> None:
-    """Allow a group what is named, on all branches of a project; the values refine it: a vote's range."""
+def _grant(
+    rest: Rest, project: str, group: str, permissions: dict[str, dict], refs: str = "refs/heads/*"
+) -> None:
+    """Allow a group what is named, on refs of a project; the values refine it: a vote's range."""
     # The ids of Gerrit's own groups, such as global:Registered-Users, come quoted.
     uuid = unquote(rest.get(f"groups/{group}")["id"])
     add = {name: {"rules": {uuid: {"action": "ALLOW", **rule}}} for name, rule in permissions.items()}
@@ -222,8 +226,5 @@ def _grant(rest: Rest, project: str, group: str, permissions: dict[str, dict]) -
     remove = {name: {"rules": {uuid: {}}} for name in permissions}
     rest.post(
         f"projects/{quote(project)}/access",
-        {
-            what: {"refs/heads/*": {"permissions": rules}}
-            for what, rules in (("remove", remove), ("add", add))
-        },
+        {what: {refs: {"permissions": rules}} for what, rules in (("remove", remove), ("add", add))},
     )
