@@ -189,7 +189,8 @@ def ensure(home: Home, rest: Rest) -> None:
     for project in (CONFIG, DRIVER):
         _grant(rest, project, "Third-Party CI", {"label-Verified": {"min": -2, "max": 2}, "submit": {}})
     votes = {f"label-{label}": {"min": -2, "max": 2} for label in ("Code-Review", "Verified")}
-    _grant(rest, CONFIG, "Publishers", {**votes, "submit": {}})
+    # Its commits are made with the name that Zuul gives to its checkouts.
+    _grant(rest, CONFIG, "Publishers", {**votes, "submit": {}, "forgeCommitter": {}})
     # To submit by the very push, as %submit asks for, takes the permission there.
     _grant(rest, CONFIG, "Publishers", {"submit": {}}, "refs/for/refs/heads/*")
 
