@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who can do what to a lab that is up: with its ports, with its files, from inside of a job."""
 
+import secrets
 import subprocess
 import tempfile
 import urllib.error
@@ -138,7 +139,8 @@ class UsersTest(LabTest):
         git(self.clone, "config", "user.email", accounts.DEVELOPER.email)
         (self.clone / "new").write_text("new\n")
         git(self.clone, "add", "new")
-        git(self.clone, "commit", "--quiet", "--message", f"Add new\n\nChange-Id: I{'1' * 40}")
+        # Another each time: of two tests in one second the commits would be the same.
+        git(self.clone, "commit", "--quiet", "--message", f"Add new\n\nChange-Id: I{secrets.token_hex(20)}")
 
     def test_the_developer_over_ssh(self):
         environment = ssh_environment(self.home, accounts.DEVELOPER)
