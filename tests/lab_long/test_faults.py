@@ -9,20 +9,16 @@ import time
 from pathlib import Path
 
 from lab import changes, node_faults
-from lab.home import Home
-from lab.services import accounts, zuul
-from tests.lab.command import CHANGES, CHECKOUT, LabTest
-from tests.lab_long.review import put
+from lab.services import zuul
+from tests.lab.command import CHANGES, CHECKOUT
+from tests.lab_long.review import ReviewTest, put
 
 # Longer than the attendant's probe and the repeated run.
 PATIENCE = 3600
 INFRASTRUCTURE = "Infrastructure: it was this CI that failed, and not the change, so there is no vote."
 
 
-class FaultsTest(LabTest):
-    def setUp(self):
-        self.home = Home.from_environment()
-
+class FaultsTest(ReviewTest):
     @contextlib.contextmanager
     def faults(self, *rules):
         """Make faults meanwhile; yield what was made."""
@@ -60,22 +56,14 @@ class FaultsTest(LabTest):
             time.sleep(5)
         self.assertEqual((1, 2), (vote, len(self.said(change))))
 
-    def said(self, change):
-        messages = changes.client(self.home).get(f"changes/{change.number}/detail")["messages"]
-        return [one for one in messages if one["author"].get("username") == accounts.CI.name]
-
-    def vote(self, change):
-        votes = changes.client(self.home).get(f"changes/{change.number}/detail")["labels"]["Verified"]["all"]
-        return next((one["value"] for one in votes if one.get("username") == accounts.CI.name), 0)
-
     def test_a_node_that_dies_once_is_replaced(self):
         with self.faults("hyperv:die@C/OpenStack/src*1") as made:
             outcome = self.push("--patch", CHANGES / "harmless.patch")
         self.assertEqual((1, 1), (len(made), outcome.vote))
-        results = [build["result"] for build in self.builds(outcome.change)]
+        results = [build["result"] for build in self.tempest_builds(outcome.change)]
         self.assertEqual(["SUCCESS", "RETRY"], results)
 
-    def builds(self, number):
+    def tempest_builds(self, number):
         return zuul.get(f"tenant/{zuul.TENANT}/builds?change={number}&job_name=hyperv-tempest")
 
     def test_nodes_that_die_in_a_phase(self):
@@ -113,7 +101,9 @@ class FaultsTest(LabTest):
                 outcome = self.push("--project", "hyperv-ci", "--patch", self.patch(file, old, new))
                 self.assertEqual(-1, outcome.vote)
                 self.assertNotIn("Infrastructure", outcome.text)
-                self.assertEqual(["FAILURE"], [build["result"] for build in self.builds(outcome.change)])
+                self.assertEqual(
+                    ["FAILURE"], [build["result"] for build in self.tempest_builds(outcome.change)]
+                )
 
     def patch(self, file, before, lines):
         """Return a change that puts lines at the beginning of a function of the driver."""
