@@ -56,12 +56,7 @@ def labels(home: Home, keys: Path) -> dict[str, dict]:
 
     :param keys: folder of what opens the nodes, from make_node_keys
     """
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(CHECKOUT / "nodepool"), undefined=jinja2.StrictUndefined
-    )
-    (provider,) = yaml.safe_load(
-        templates.get_template("providers/lab.yaml.j2").render(lab_settings(home, keys))
-    )
+    (provider,) = yaml.safe_load(_render("providers/lab.yaml.j2", lab_settings(home, keys)))
     return {label["name"]: label for label in provider["pools"][0]["labels"]}
 
 
@@ -105,13 +100,18 @@ def configure(home: Home) -> None:
         "nodepool_providers": ["lab"],
         **lab_settings(home, home.keys),
     }
+    home.nodepool.mkdir(mode=0o700)
+    write_secret(home.nodepool / "nodepool.yaml", _render("nodepool.yaml.j2", settings))
+
+
+def _render(template: str, settings: dict[str, object]) -> str:
+    """Return a file of the folder nodepool/ with its settings filled in."""
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(CHECKOUT / "nodepool"),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    home.nodepool.mkdir(mode=0o700)
-    write_secret(home.nodepool / "nodepool.yaml", templates.get_template("nodepool.yaml.j2").render(settings))
+    return templates.get_template(template).render(settings)
 
 
 def start(home: Home) -> None:
