@@ -12,6 +12,8 @@ from hyperv_driver.driveops import Disks
 CONF = nova.conf.CONF
 
 MIB, GIB = 1024**2, 1024**3
+# https://learn.microsoft.com/windows/win32/api/virtdisk/ns-virtdisk-create_virtual_disk_parameters
+SMALLEST = 3 * MIB
 
 
 class DiskOps:
@@ -152,5 +154,5 @@ def _others(instance, block_device_info):
     }
     swap = driver.block_device_info_get_swap(block_device_info)
     if driver.swap_is_usable(swap):
-        wanted[paths.swap_disk(instance.name)] = swap["swap_size"] * MIB
+        wanted[paths.swap_disk(instance.name)] = max(swap["swap_size"] * MIB, SMALLEST)
     return wanted

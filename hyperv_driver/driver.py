@@ -46,7 +46,8 @@ class HyperVDriver(driver.ComputeDriver):
         "supports_bfv_rescue": True,
         "supports_evacuate": True,
         "supports_extend_volume": True,
-        "supports_migrate_to_same_host": True,
+        # Who migrates a server wants it off its host.
+        "supports_migrate_to_same_host": False,
         "supports_secure_boot": True,
         "supports_image_type_iso": True,
         "supports_image_type_vhd": True,

@@ -91,7 +91,6 @@ class InterfaceTest(base.DriverTestCase):
                 "supports_image_type_iso",
                 "supports_image_type_vhd",
                 "supports_image_type_vhdx",
-                "supports_migrate_to_same_host",
                 "supports_secure_boot",
             },
             claimed,

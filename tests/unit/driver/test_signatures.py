@@ -43,12 +43,6 @@ class InterfaceTest(testtools.TestCase):
             "supports_extend_volume": ("extend_volume",),
             "supports_evacuate": ("instance_on_disk", "check_instance_shared_storage_local"),
             "has_imagecache": ("manage_image_cache",),
-            "supports_migrate_to_same_host": (
-                "migrate_disk_and_power_off",
-                "finish_migration",
-                "finish_revert_migration",
-                "confirm_migration",
-            ),
         }
         for capability, names in needed.items():
             implemented = set(names) <= methods(driver.HyperVDriver).keys()

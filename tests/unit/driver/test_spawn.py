@@ -91,6 +91,10 @@ class SpawnTest(base.DriverTestCase):
         self.assertEqual(64 * MIB, self.disk(made, "swap.vhdx")["size"])
         self.assertEqual(3, len(self.vm(made)["disks"]))
 
+    def test_swap_is_no_smaller_than_hyper_v_s_disks(self):
+        made = self.spawn(block_device_info={"swap": {"device_name": "/dev/sdb", "swap_size": 1}})
+        self.assertEqual(3 * MIB, self.disk(made, "swap.vhdx")["size"])
+
     def test_iso_image_beside_an_empty_root_disk(self):
         for number, properties in enumerate(({}, GENERATION_2)):
             made = instance(f"x-{number}")
