@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler
 
 from spnego.exceptions import SpnegoError
 
-from lab.winrm_server import authentication, encryption, faults, protocol
+from lab.winrm_server import authentication, encryption, faults, identify, protocol
 from lab.winrm_server.faults import Fault
 from lab.winrm_server.host import Host
 from lab.winrm_server.service import Service
@@ -182,6 +182,12 @@ class _Connection(BaseHTTPRequestHandler):
                 raise ConnectionResetError("the client closed in the middle of a request")
         if self.path.partition("?")[0] != PATH:
             return self._reply(404)
+        if (
+            self.headers.get(identify.HEADER) == identify.UNAUTHENTICATED
+            and message
+            and identify.asks(message)
+        ):
+            return self._reply(200, identify.response(identify.NO_VERSION))
         user = self._authentication.user(self.headers.get("Authorization", ""))
         if user is None:
             return self._reply(401)

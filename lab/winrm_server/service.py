@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from lab.winrm_server import cim_xml, enumeration, faults, protocol, shells
+from lab.winrm_server import cim_xml, enumeration, faults, identify, protocol, shells
 from lab.winrm_server.faults import Fault
 from lab.winrm_server.host import Host
 
@@ -25,6 +25,9 @@ class Service:
 
     def answer(self, message: bytes, user: str) -> tuple[int, bytes]:
         """Return (HTTP status, envelope) for one envelope of `user`."""
+        if identify.asks(message):
+            (system,) = self._host.wmi("root/cimv2").query("SELECT Version FROM Win32_OperatingSystem")
+            return 200, identify.response({name: value for name, _, value in system.items()}["Version"])
         started, request, asked = time.monotonic(), None, "unreadable request"
         try:
             request = protocol.read(message)
