@@ -33,6 +33,8 @@ from lab.install import install as install_all
 from lab.install import install_packages
 from lab.pair import Pair
 from lab.phases import Timeline
+from lab.recording import archive as recordings
+from lab.recording import comparison, model
 from lab.services import accounts, zuul
 
 # The exit code of a command that waited for a vote and got -1; 1 is an error of the lab, 2 a wrong command.
@@ -87,6 +89,23 @@ def reproduce(page: str, dry_run: bool, failing_only: bool):
                 install_all(home, timeline)
         same = reproducing.run(home, console, build, dry_run=dry_run, failing_only=failing_only)
     if not same:
+        sys.exit(VOTED_DOWN)
+
+
+@hyperv_ci.command()
+@click.argument("archive", type=click.Path(path_type=Path))
+def compare(archive: Path):
+    """Hold the recording of a real Windows host in ARCHIVE against the simulated host, and list what differs.
+
+    lab/recording/record-host.ps1 makes it, on that host. The exit code is 3 if anything but timings differs.
+    """
+    real = recordings.read(archive)
+    found = comparison.differences(real, model.record())
+    for difference in found:
+        console.print(str(difference), soft_wrap=True)
+    about = real.about
+    console.print(f"{len(found)} differences from {about.get('caption')} {about.get('version')}.")
+    if any(one.area != comparison.TIMING for one in found):
         sys.exit(VOTED_DOWN)
 
 
