@@ -343,11 +343,12 @@ def status_(home: Home):
 
 
 @lab.command()
+@click.option("--job", default=inner_loop.JOB, show_default=True, help="whose nodes and variables they get")
 @click.pass_obj
-def nodes(home: Home):
-    """Make two nodes with this checkout's driver, for Ansible and `lab try`; print their inventory."""
+def nodes(home: Home, job: str):
+    """Make nodes with this checkout's driver, for Ansible and `lab try`; print their inventory."""
     with lifecycle.exclusive(home, "lab nodes"):
-        console.print(f"inventory: {warm(home).inventory}", soft_wrap=True)
+        console.print(f"inventory: {warm(home, job).inventory}", soft_wrap=True)
 
 
 @lab.command("try")
@@ -367,11 +368,11 @@ def try_(home: Home, tests: str):
         sys.exit(VOTED_DOWN)
 
 
-def warm(home: Home) -> Pair:
-    """Return the nodes of `lab try`, ready for tests."""
+def warm(home: Home, job: str | None = None) -> Pair:
+    """Return the nodes of `lab try`, ready for tests: those of a job, or those that there are."""
     with Timeline(console) as timeline:
         install_all(home, timeline)
-    return inner_loop.warm(home)
+    return inner_loop.warm(home, job)
 
 
 @lab.command()

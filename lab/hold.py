@@ -12,9 +12,10 @@ import yaml
 
 from lab.changes import Change
 from lab.home import Home
-from lab.pair import NODE_NAMES
 from lab.services import nodepool, zuul
 
+# The names that the jobs' nodesets give to nodes of these labels.
+NODE_NAMES = {"controller": "controller", "hyperv-2022": "hyperv"}
 # Seconds after which Nodepool deletes a node that nobody released.
 LONGEST = 24 * 3600
 
@@ -34,7 +35,7 @@ class Node:
 
     @property
     def host(self) -> str:
-        """Return its name in the inventory: as in the job's nodeset, with Nodepool's number behind."""
+        """Return its name in the inventory: as in the jobs' nodesets, with Nodepool's number behind."""
         return f"{NODE_NAMES[self.label]}-{int(self.id)}"
 
 

@@ -64,6 +64,8 @@ class Home:
     zuul = cached_property(lambda self: self.state / "zuul")
     nodepool = cached_property(lambda self: self.state / "nodepool")
     nodes = cached_property(lambda self: self.state / "nodes")
+    # What Windows hosts of one request share, a folder each.
+    networks = cached_property(lambda self: self.state / "networks")
     pairs = cached_property(lambda self: self.state / "pairs")
     site = cached_property(lambda self: self.state / "site")
     mails = cached_property(lambda self: self.state / "mails")

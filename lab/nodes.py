@@ -17,6 +17,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lab.hyperv_model import neighbours
+
 END_TIMEOUT = 20  # seconds that a node has to end after SIGTERM
 
 
@@ -55,9 +57,14 @@ class Node:
             os.kill(self.pid, number)
 
     def remove(self):
-        """Delete the folder of a node whose process has ended."""
+        """Delete the folder of a node whose process has ended, and what it has in a folder of several."""
+        drive = (self.folder / "C").resolve()
         # The node's user may have taken away permissions that removal needs.
-        subprocess.run(["chmod", "-R", "u+rwX", self.folder], check=True)
+        subprocess.run(
+            ["chmod", "-R", "u+rwX", self.folder, *([drive] if drive.exists() else [])], check=True
+        )
+        if not drive.is_relative_to(self.folder.resolve()):
+            neighbours.forget(drive)
         shutil.rmtree(self.folder)
 
 
@@ -131,11 +138,16 @@ class Nodes:
         return [node.name for node in nodes]
 
 
-def command_line(python, module, folder, address, port, hostname, options):
-    """Return the command line of a node that is a Python module, in ``folder`` at ``address``."""
+def command_line(python, module, folder, address, port, hostname, options, request):
+    """Return the command line of a node that is a Python module, in ``folder`` at ``address``.
+
+    ``{request}`` in an option's value is what the nodes that belong together have in common.
+    """
     words = [python, "-m", module, "--root", str(folder), "--address", address, "--port", str(port)]
     words += ["--name", f"{hostname}-{address.rpartition('.')[2]}"]
-    return words + [word for name, value in options.items() for word in (f"--{name}", value)]
+    return words + [
+        word for name, value in options.items() for word in (f"--{name}", value.replace("{request}", request))
+    ]
 
 
 def _start_of_process(pid):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pair of nodes outside of Nodepool, and the job's playbooks run on them outside of Zuul.
+"""The nodes of a job outside of Nodepool, and its playbooks run on them outside of Zuul.
 
-Below the pair's folder: ``keys`` (what opens the nodes), ``controller`` and ``hyperv`` (the nodes),
-``sources`` (a bare repository of each project), ``work`` and ``logs`` (of the playbooks), ``inventory.yaml``.
+Below their folder: ``keys`` (what opens the nodes), ``controller`` and ``hyperv`` (the nodes), ``sources``
+(a bare repository of each project), ``work`` and ``logs`` (of the playbooks), ``inventory.yaml``.
 """
 
 import json
@@ -19,6 +19,7 @@ from lab import nodes
 from lab.commands import git
 from lab.errors import LabError
 from lab.home import CHECKOUT, Home
+from lab.jobs import Job
 from lab.projects import IDENTITY
 from lab.services import nodepool, zuul
 from lab.services.daemon import base_environment, last_words
@@ -30,8 +31,6 @@ NETWORKS = {
     "try": {"controller": "127.0.4.0/24", "hyperv-2022": "127.0.5.0/24"},
     "again": {"controller": "127.0.6.0/24", "hyperv-2022": "127.0.7.0/24"},
 }
-# The names that the job's nodeset gives to the nodes of these labels.
-NODE_NAMES = {"controller": "controller", "hyperv-2022": "hyperv"}
 START_TIMEOUT = 60
 
 
@@ -51,35 +50,36 @@ class Pair:
 
     @property
     def is_up(self) -> bool:
-        """Say whether both nodes run."""
-        return len([node for node in self._nodes.list() if node.is_alive()]) == len(NODE_NAMES)
+        """Say whether all nodes run."""
+        made = self._nodes.list()
+        return bool(made) and all(node.is_alive() for node in made)
 
     def source(self, project: str) -> Path:
         """Return the bare repository whose HEAD the playbooks take a project from."""
         return self.root / "sources" / project.rpartition("/")[2]
 
-    def create(self) -> None:
-        """Make both nodes, and the inventory that tells Ansible of them.
+    def create(self, job: Job) -> None:
+        """Make a job's nodes, and the inventory that tells Ansible of them.
 
         :raises LabError: if a node does not start
         """
         self.logs.mkdir(parents=True, mode=0o700)
         nodepool.make_node_keys(self.root / "keys")
         labels = nodepool.labels(self._home, self.root / "keys")
-        made = {name: self._create_node(labels[name]) for name in NODE_NAMES}
-        for name, node in made.items():
-            self._await(labels[name], node)
-        hosts = {NODE_NAMES[name]: self._host(labels[name], node) for name, node in made.items()}
-        groups = {name: {"hosts": {name: {}}} for name in hosts}
+        made = {name: self._create_node(name, labels[label]) for name, label in job.nodes.items()}
+        for node in made.values():
+            self._await(node)
+        hosts = {name: self._host(labels[job.nodes[name]], node) for name, node in made.items()}
+        groups = {name: {"hosts": dict.fromkeys(names, {})} for name, names in job.groups.items()}
         text = yaml.safe_dump({"all": {"hosts": hosts, "children": groups}}, sort_keys=False)
         self.inventory.write_text(text, encoding="utf-8")
 
     def end(self) -> None:
-        """End both nodes; logs and sources stay."""
+        """End the nodes; logs and sources stay."""
         self._nodes.delete_all()
 
     def clear(self) -> None:
-        """End both nodes and remove all that was made for them."""
+        """End the nodes and remove all that was made for them."""
         if self.root.exists():
             self.end()
             shutil.rmtree(self.root)
@@ -136,26 +136,33 @@ class Pair:
         commit = git(source, "commit-tree", tree, "-m", f"Working tree of {CHECKOUT}", environment=IDENTITY)
         git(source, "update-ref", "--no-deref", "HEAD", commit.strip())
 
-    def _create_node(self, label: dict) -> nodes.Node:
+    def _create_node(self, name: str, label: dict) -> nodes.Node:
         def command(folder: Path, address: str) -> list[str]:
             words = nodes.command_line(
-                sys.executable, label["module"], folder, address, port, label["hostname"], label["options"]
+                sys.executable,
+                label["module"],
+                folder,
+                address,
+                port,
+                label["hostname"],
+                label["options"],
+                self.root.name,
             )
             if label["connection-type"] == "ssh":
                 write_ssh_key(folder / "ssh_host_key", "")
                 words += ["--host-key", str(folder / "ssh_host_key")]
             return words
 
-        name, port = NODE_NAMES[label["name"]], label["connection-port"]
+        port = label["connection-port"]
         network, log = self._networks[label["name"]], self.logs / f"{name}-node.log"
         return self._nodes.create(name, network, port, command, log, {}, CHECKOUT)
 
-    def _await(self, label: dict, node: nodes.Node) -> None:
+    def _await(self, node: nodes.Node) -> None:
         log = self.logs / f"{node.name}-node.log"
         deadline = time.monotonic() + START_TIMEOUT
         while not node.is_ready():
             if not node.is_alive() or time.monotonic() > deadline:
-                raise LabError(f"the node {label['name']} did not start: {last_words(log)}", log)
+                raise LabError(f"the node {node.name} did not start: {last_words(log)}", log)
             time.sleep(0.1)
 
     def _host(self, label: dict, node: nodes.Node) -> dict:

@@ -16,6 +16,7 @@ import requests
 import yaml
 from rich.console import Console
 
+from lab import jobs
 from lab.commands import git
 from lab.errors import LabError
 from lab.home import Home
@@ -216,7 +217,7 @@ def run(home: Home, console: Console, build: Build, *, dry_run: bool, failing_on
     chosen = "\n".join(build.failed) if failing_only else "the selection of the job"
     console.print(f"  {'tests':16}{chosen}", soft_wrap=True)
     console.print(
-        f"  {'playbooks':16}{', '.join(PHASES)} in {PLAYBOOKS} of that hyperv-ci, on two nodes made for it"
+        f"  {'playbooks':16}{', '.join(PHASES)} in {PLAYBOOKS} of that hyperv-ci, on nodes made for it"
     )
     if dry_run:
         return True
@@ -238,7 +239,7 @@ def _play(pair: Pair, build: Build, failing_only: bool) -> list[str] | None:
     git(pair.root, "clone", "--quiet", "--shared", pair.source("hyperv-ci"), checkout)
     variables = build.variables | (pair.chosen(map(expression, build.failed)) if failing_only else {})
     try:
-        pair.create()
+        pair.create(jobs.read(checkout, build.job))
         *before, last = PHASES
         # What follows a playbook that failed is the logs, as under Zuul.
         all(pair.play(playbook, variables, checkout=checkout) for playbook in before)

@@ -6,9 +6,9 @@ r"""One simulated Windows Hyper-V host: a process that owns its state and ends w
 DIR keeps the host (C/, registry.json, accounts.json, events.jsonl, logs/, run/) and, once it answers, the
 file ``ready`` with the URLs of its listeners, HTTPS last.
 The image's C/ shows in C:\ read-only. Hosts with the same ``--network`` reach each other (lab/hyperv_model/
-neighbours.py), and C/ is in there. ``--tls`` holds server.pem, server.key and, in authorized/, the client
-certificates that log on the user of their UPN. What goes wrong by rule is in lab/faults.py; SIGHUP reads the
-rules anew. SIGTERM ends the host.
+neighbours.py), and C/ is a link into it. ``--tls`` holds server.pem, server.key and, in authorized/, the
+client certificates that log on the user of their UPN. What goes wrong by rule is in lab/faults.py; SIGHUP
+reads the rules anew. SIGTERM ends the host.
 """
 
 import argparse

@@ -11,6 +11,7 @@ from lab.hyperv_model.providers import provides
 SERVICE = "Msvm_VirtualSystemMigrationService"
 SETTINGS = "Msvm_VirtualSystemMigrationServiceSettingData"
 NETWORK = "Msvm_VirtualSystemMigrationNetworkSettingData"
+CREDSSP, KERBEROS = 0, 1  # documented: AuthenticationType
 TYPES = {
     32768: "Virtual System",
     32769: "Storage",
@@ -20,21 +21,19 @@ TYPES = {
 
 
 def install(model):
-    """As Windows is installed: storage may be moved, machines may not (documented for Enable-VMMigration).
-    Where there are other hosts to move to, an administrator has enabled it, on the host's address.
-    """
+    """As Windows is installed: storage may be moved, machines may not (documented for Enable-VMMigration)."""
     service = model.store.add_service(
         V2, SERVICE, "vmms-migration", "Hyper-V Virtual System Migration Service"
     )
-    service["MigrationServiceListenerIPAddressList"] = [model.facts.address] if model.neighbours else []
+    service["MigrationServiceListenerIPAddressList"] = []
     model.store.add(
         V2,
         SETTINGS,
         InstanceID=f"Microsoft:{model.name}\\Migration",
-        EnableVirtualSystemMigration=model.neighbours is not None,
+        EnableVirtualSystemMigration=False,
         MaximumActiveVirtualSystemMigration=2,
         MaximumActiveStorageMigration=2,
-        AuthenticationType=0,
+        AuthenticationType=CREDSSP,
     )
     for number, name in TYPES.items():
         model.store.add(
@@ -46,6 +45,26 @@ def install(model):
             TransportType=5,
             EnableCompression=True,
         )
+
+
+def allow(model):
+    """Allow live migration over any network with Kerberos, as Enable-VMMigration and Set-VMHost leave it.
+
+    Returns whether that changed anything.
+    """
+    (service,), (settings,) = model.store.of(V2, SERVICE), model.store.of(V2, SETTINGS)
+    listening, enabled = (
+        [model.facts.address],
+        {"EnableVirtualSystemMigration": True, "AuthenticationType": KERBEROS},
+    )
+    if (
+        service["MigrationServiceListenerIPAddressList"] == listening
+        and enabled.items() <= settings.values.items()
+    ):
+        return False
+    settings.update(**enabled)
+    service["MigrationServiceListenerIPAddressList"] = listening
+    return True
 
 
 def is_enabled(model):

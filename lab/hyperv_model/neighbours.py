@@ -12,6 +12,7 @@ What a host is called besides, its address for one, is a link to NAME. Processes
 
 import os
 import pathlib
+import shutil
 import socket
 
 
@@ -50,6 +51,21 @@ class Neighbours:
         """
         _connected(self.hosts, computer).close()
         return self.hosts.joinpath(computer.upper()).resolve()
+
+
+def forget(drive: pathlib.Path) -> None:
+    """Remove a host that has ended from the folder of its network, and the folder after the last host.
+
+    :param drive: its C: drive, ``hosts/NAME`` in that folder
+    """
+    network = drive.parents[1]
+    entries = {drive.name, f"{drive.name}.sock"}
+    for path in [*network.glob("hosts/*"), *network.glob("listeners/*")]:
+        if path.is_symlink() and os.readlink(path) in entries or path.name == f"{drive.name}.sock":
+            path.unlink()
+    shutil.rmtree(drive)
+    if not any(drive.parent.iterdir()):
+        shutil.rmtree(network)
 
 
 def _connected(folder, computer):

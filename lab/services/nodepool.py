@@ -15,8 +15,9 @@ from lab.services.daemon import Daemon
 from lab.services.keys import Authority, write_secret, write_ssh_key, write_winrm_certificate
 
 ADDRESS, PORT = "127.0.0.1", 8005
-# Two runs side by side are what two cores and 8 GiB hold; each takes a Windows node and a controller.
-MAX_SERVERS = 4
+# Two runs side by side are what two cores and 8 GiB hold; each takes a controller and a Windows node, and a
+# nightly one has two of these.
+MAX_SERVERS = 5
 
 
 def daemon(home: Home) -> Daemon:
@@ -46,6 +47,7 @@ def lab_settings(home: Home, keys: Path) -> dict[str, object]:
         "nodepool_lab_checkout": CHECKOUT,
         "nodepool_lab_max_servers": MAX_SERVERS,
         "nodepool_lab_images": home.images,
+        "nodepool_lab_networks": home.networks,
         "nodepool_lab_windows_tls": keys / "windows",
         "nodepool_lab_authorized_key": keys / "node.pub",
     }

@@ -47,7 +47,7 @@ class WindowsHost:
     :param name: its name
     :param image: a folder whose C/ shows in C:\\ read-only, or None
     :param binds: what its processes see beside C:\\, read-only: (path of this machine, place inside)
-    :param neighbours: the hosts that it reaches; C/ is in their folder then
+    :param neighbours: the hosts that it reaches; C/ is a link into their folder then
     """
 
     def __init__(
@@ -66,7 +66,10 @@ class WindowsHost:
         self.run_folder = root / "run"
         for folder in (root, self.run_folder, root / "logs"):
             folder.mkdir(parents=True, exist_ok=True)
-        self.filesystem = FileSystem(neighbours.drive if neighbours else root / "C", image)
+        drive = root / "C"
+        if neighbours and not drive.is_symlink():
+            drive.symlink_to(neighbours.drive, target_is_directory=True)
+        self.filesystem = FileSystem(drive.resolve(), image)
         self.registry = Registry(root / "registry.json")
         self.event_log = EventLog(root / "events.jsonl", self.registry)
         install(self.filesystem, self.registry, name)

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The options of [hyperv] in tempest.conf."""
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
-hyperv_group = cfg.OptGroup("hyperv", title="The Hyper-V host that nova's servers run on")
+hyperv_group = cfg.OptGroup("hyperv", title="The Hyper-V hosts that nova's servers run on")
 
 HypervGroup = [
-    cfg.HostAddressOpt(
-        "host_address", help="Address of the Windows host. Without it, every test is skipped."
+    cfg.ListOpt(
+        "host_addresses",
+        item_type=types.HostAddress(),
+        default=[],
+        help="Address of each Windows host, as nova has it (my_ip of its nova-compute). "
+        "Without any, every test is skipped.",
     ),
-    cfg.PortOpt("host_port", default=5986, help="Port of its WinRM listener for HTTPS."),
+    cfg.PortOpt("host_port", default=5986, help="Port of their WinRM listeners for HTTPS."),
     cfg.StrOpt(
         "transport",
         default="certificate",
@@ -22,12 +26,12 @@ HypervGroup = [
     cfg.StrOpt("password", secret=True, help="Password for basic and ntlm."),
     cfg.StrOpt(
         "ca_certificates",
-        help="File of the authorities (PEM) that may have signed the host's certificate. "
-        "Without it the host's certificate is not checked, as most are self-signed.",
+        help="File of the authorities (PEM) that may have signed the hosts' certificates. "
+        "Without it they are not checked, as most are self-signed.",
     ),
     cfg.BoolOpt(
         "cow_images",
         default=True,
-        help="Whether root disks are differencing disks (nova's use_cow_images on the host).",
+        help="Whether root disks are differencing disks (nova's use_cow_images on the hosts).",
     ),
 ]

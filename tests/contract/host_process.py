@@ -9,7 +9,7 @@ import json
 import pathlib
 import sys
 
-from lab.hyperv_model import Model, jobs, server
+from lab.hyperv_model import Model, jobs, migration, server
 from lab.hyperv_model.guest import Guest
 from lab.hyperv_model.host import HostFacts
 from lab.hyperv_model.neighbours import Neighbours
@@ -32,6 +32,7 @@ def main(folder, name, address, facts):
         HostFacts(**{"guest": FAST, "address": address, **json.loads(facts)}),
         neighbours=neighbours,
     )
+    migration.allow(model)
     serving = server.serve(model, run_folder / "wmi.sock")
     print("ready", flush=True)
     for line in sys.stdin:

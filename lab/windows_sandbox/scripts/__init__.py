@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from lab.windows_sandbox.scripts import client_certificates, event_logs, hyperv_inventory
+from lab.windows_sandbox.scripts import client_certificates, event_logs, hyperv_inventory, live_migration
 from lab.windows_sandbox.scripts.ansible_variable import AnsibleVariable
 from lab.windows_sandbox.session import Session
 
@@ -21,6 +21,7 @@ SCRIPTS: dict[str, Counterpart] = {
     "0cd5788995855a37eee806b1ae5439b09a594e9b6dc7567afc419a705daaca03": client_certificates.map_certificate,
     "a8d718da12cc0160845aef76656d811d57ecec9b23b098fc8a9219bf8131bb4b": event_logs.export,
     "5b11f5f38b30f44f9e7e9bcf6712cd5c54ce8b038656f3e759e4fb961259fd76": hyperv_inventory.inventory,
+    "a7f08bb2360b64677ec0998f98772130fa029b1a622fd57efc073b5819149bcb": live_migration.allow,
 }
 
 

@@ -152,13 +152,14 @@ class SimulatedInstance(statemachine.Instance):
 class CreateStateMachine(statemachine.StateMachine):
     STARTING = "starting"
 
-    def __init__(self, config, nodes, label, hostname, metadata):
+    def __init__(self, config, nodes, label, hostname, metadata, request):
         super().__init__()
         self.config = config
         self.nodes = nodes
         self.label = label
         self.external_id = hostname
         self.metadata = metadata
+        self.request = request
         self.log_file = config.logs / f"{hostname}.log"
         self.host_keys = []
         self.node = None
@@ -200,6 +201,7 @@ class CreateStateMachine(statemachine.StateMachine):
             image.connection_port,
             label.hostname,
             label.options,
+            self.request,
         )
         if image.connection_type == "ssh":
             words += ["--host-key", str(self.make_host_key(folder))]
@@ -245,7 +247,7 @@ class SimulatedAdapter(statemachine.Adapter):
         self.nodes = Nodes(provider_config.nodes)
 
     def getCreateStateMachine(self, hostname, label, image_external_id, metadata, request, az, log):
-        return CreateStateMachine(self.config, self.nodes, label, hostname, metadata)
+        return CreateStateMachine(self.config, self.nodes, label, hostname, metadata, request.id)
 
     def getDeleteStateMachine(self, external_id, log):
         return DeleteStateMachine(self.nodes, external_id)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server's state, vCPUs, memory, disks and NICs are on the Hyper-V host what nova says they are."""
+"""A server's state, vCPUs, memory, disks and NICs are on its Hyper-V host what nova says they are."""
 
+import testtools
 from tempest import config, test
 from tempest.common import waiters
 from tempest.lib import decorators
@@ -19,8 +20,8 @@ class TestHostState(test.BaseTestCase):
     @classmethod
     def skip_checks(cls):
         super().skip_checks()
-        if not CONF.hyperv.host_address:
-            raise cls.skipException("[hyperv] host_address is not set in tempest.conf")
+        if not CONF.hyperv.host_addresses:
+            raise cls.skipException("[hyperv] host_addresses is not set in tempest.conf")
 
     @classmethod
     def setup_credentials(cls):
@@ -32,17 +33,21 @@ class TestHostState(test.BaseTestCase):
     def setup_clients(cls):
         super().setup_clients()
         cls.servers = cls.os_primary.servers_client
-        host = CONF.hyperv
-        cls.host = HypervHost(
+        cls.hosts = {address: cls.host(address) for address in CONF.hyperv.host_addresses}
+
+    @staticmethod
+    def host(address):
+        options = CONF.hyperv
+        return HypervHost(
             Protocol(
-                f"https://{host.host_address}:{host.host_port}/wsman",
-                transport=host.transport,
-                username=host.username,
-                password=host.password,
-                cert_pem=host.certificate,
-                cert_key_pem=host.certificate_key,
-                ca_trust_path=host.ca_certificates or None,
-                server_cert_validation="validate" if host.ca_certificates else "ignore",
+                f"https://{address}:{options.host_port}/wsman",
+                transport=options.transport,
+                username=options.username,
+                password=options.password,
+                cert_pem=options.certificate,
+                cert_key_pem=options.certificate_key,
+                ca_trust_path=options.ca_certificates or None,
+                server_cert_validation="validate" if options.ca_certificates else "ignore",
                 proxy=None,
             )
         )
@@ -68,14 +73,27 @@ class TestHostState(test.BaseTestCase):
         if "vcpus" not in flavor:
             flavor = self.os_admin.flavors_client.show_flavor(flavor["id"])["flavor"]
         ports = self.os_admin.ports_client.list_ports(device_id=server_id)["ports"]
-        found = differences(
-            server, flavor, ports, self.host.machine(instance_name(server)), CONF.hyperv.cow_images
-        )
+        machines = {address: host.machine(instance_name(server)) for address, host in self.hosts.items()}
+        address = self.address_of(server)
+        self.assertIn(address, machines, "nova has the server on a host that [hyperv] host_addresses lacks")
+        found = differences(server, flavor, ports, machines.pop(address), CONF.hyperv.cow_images)
+        found += [
+            f"host: nova says {address}; {other} has it too" for other, machine in machines.items() if machine
+        ]
         if found:
             self.fail(
                 f"server {server_id} ({instance_name(server)}) is not what nova says. " + ". ".join(found)
             )
         return server
+
+    def address_of(self, server):
+        """Return the address of the host that nova has a server on."""
+        (hypervisor,) = (
+            one
+            for one in self.os_admin.hypervisor_client.list_hypervisors(detail=True)["hypervisors"]
+            if one["hypervisor_hostname"] == server["OS-EXT-SRV-ATTR:hypervisor_hostname"]
+        )
+        return hypervisor["host_ip"]
 
     @decorators.idempotent_id("5c5b1f6e-5f0e-4d58-9b0a-0a7d4bd4a4c1")
     def test_created_server(self):
@@ -97,7 +115,22 @@ class TestHostState(test.BaseTestCase):
         server = self.assert_host_agrees(server_id)
         self.servers.delete_server(server_id)
         waiters.wait_for_server_termination(self.servers, server_id)
-        self.assertIsNone(
-            self.host.machine(instance_name(server)),
-            f"nova says that server {server_id} is gone; the host still has {instance_name(server)}",
+        for address, host in self.hosts.items():
+            self.assertIsNone(
+                host.machine(instance_name(server)),
+                f"nova says that server {server_id} is gone; {address} still has {instance_name(server)}",
+            )
+
+    @decorators.idempotent_id("3f1f6a55-1d0f-4b0e-8a7e-5a8e5c0f7d6b")
+    @testtools.skipUnless(
+        CONF.compute_feature_enabled.live_migration and CONF.compute.min_compute_nodes > 1,
+        "there is no host to migrate to, or [compute-feature-enabled] live_migration is off",
+    )
+    def test_migrated_server(self):
+        server_id = self.create_server()
+        before = self.assert_host_agrees(server_id)
+        self.os_admin.servers_client.live_migrate_server(
+            server_id, host=None, block_migration=True, disk_over_commit=False
         )
+        waiters.wait_for_server_status(self.servers, server_id, "ACTIVE")
+        self.assertNotEqual(self.address_of(before), self.address_of(self.assert_host_agrees(server_id)))

@@ -15,6 +15,7 @@ import yaml
 from nodepool.config import Config
 from nodepool.driver import Drivers
 from nodepool.exceptions import LaunchNodepoolException, NotFound
+from nodepool.zk.zookeeper import NodeRequest
 
 from lab import nodes
 
@@ -38,6 +39,7 @@ def rendered_configuration(folder):
         "nodepool_lab_python": sys.executable,
         "nodepool_lab_checkout": str(CHECKOUT),
         "nodepool_lab_images": f"{folder}/images",
+        "nodepool_lab_networks": f"{folder}/networks",
         "nodepool_lab_max_servers": 4,
     }
     for name in ("zookeeper_tls_cert", "zookeeper_tls_key", "zookeeper_tls_ca"):
@@ -72,10 +74,11 @@ class SimulatedDriverTest(unittest.TestCase):
         self.config = self.configured(**options)
         return Drivers.get("simulated").getAdapter(self.config)
 
-    def created(self, adapter, label, hostname="np0000000001"):
+    def created(self, adapter, label, hostname="np0000000001", request="200-0000000001"):
         """Drive the creation of a node as Nodepool's loop does; return its instance."""
+        request = NodeRequest(request)
         machine = adapter.getCreateStateMachine(
-            hostname, self.config.pools["main"].labels[label], None, METADATA, None, None, None
+            hostname, self.config.pools["main"].labels[label], None, METADATA, request, None, None
         )
         return self.advanced(machine)
 
@@ -120,6 +123,23 @@ class SimulatedDriverTest(unittest.TestCase):
         self.assertEqual(["127.0.2.1", "127.0.2.2"], made)
         self.advanced(adapter.getDeleteStateMachine("np1", None))
         self.assertEqual("127.0.2.1", self.created(adapter, "controller", "np3").interface_ip)
+
+    def test_nodes_of_one_request_share_a_network_and_no_others(self):
+        adapter = self.adapter(network=f"{self.folder}/networks/{{request}}")
+        for name, request in (("np1", "200-1"), ("np2", "200-1"), ("np3", "200-2")):
+            self.created(adapter, "hyperv-2022", name, request)
+        one, two, three = (f"HYPERV-SIM-{number}" for number in (1, 2, 3))
+        self.assertEqual({"200-1": {one, two}, "200-2": {three}}, self.networks())
+        self.advanced(adapter.getDeleteStateMachine("np1", None))
+        self.assertEqual({"200-1": {two}, "200-2": {three}}, self.networks())
+        self.advanced(adapter.getDeleteStateMachine("np2", None))
+        self.assertEqual({"200-2": {three}}, self.networks())
+
+    def networks(self):
+        return {
+            network.name: {host.name for host in network.glob("hosts/*")}
+            for network in self.folder.glob("networks/*")
+        }
 
     def test_a_restarted_launcher_finds_its_nodes(self):
         self.created(self.adapter(), "controller")

@@ -317,6 +317,12 @@ class AroundATest(LogPageCase):
         for other in ("before", "detail", "fine", "unreachable", "after", "last error"):
             self.assertNotIn(other, shown.text)
 
+    def test_the_second_host_complains(self):
+        self.leave("hyperv-2/nova-compute.log", logged(12, "4 ERROR nova [-] no memory"))
+        shown = self.shown(compute=logged(12, "4 INFO nova [-] asked the other"))
+        self.assertIn("logged about it hyperv-2/nova-compute.log 2026-11-23 06:02:12.000 4 ERROR", shown.text)
+        self.assertNotIn("last error", shown.text)
+
     def test_lines_that_name_the_server_of_the_test_come_before_others(self):
         shown = self.shown(
             compute=logged(11, f"4 ERROR nova [instance: {OTHER}] of another test")
@@ -419,13 +425,20 @@ class Host(LogPageCase):
         self.assertNotIn("host A", shown.text)
         self.assertNotIn("i", shown.tags)
 
+    def test_two_hosts(self):
+        for host, left in (("hyperv", ""), ("hyperv-2", "machine new\n")):
+            self.leave(f"{host}/inventory-before.txt", "host A\n")
+            self.leave(f"{host}/inventory-after.txt", f"host A\n{left}")
+        self.assertIn("+ hyperv-2: machine new", self.page().text)
+
     def test_nothing(self):
         for name in ("before", "after"):
             self.leave(f"hyperv/inventory-{name}.txt", "host A\n")
         self.assertIn("Nothing: it has what it had before.", self.page().text)
 
     def test_unknown_is_not_nothing(self):
-        self.leave("hyperv/inventory-before.txt", "host A\n")
+        for name in ("hyperv/inventory-before", "hyperv/inventory-after", "hyperv-2/inventory-before"):
+            self.leave(f"{name}.txt", "host A\n")
         self.assertNotIn("What the run left", self.page().text)
 
 

@@ -4,12 +4,13 @@ from pathlib import Path
 import testtools
 
 from lab.windows_sandbox import scripts
-from lab.windows_sandbox.scripts import client_certificates, event_logs, hyperv_inventory
+from lab.windows_sandbox.scripts import client_certificates, event_logs, hyperv_inventory, live_migration
 
 CHECKOUT = Path(__file__).parents[3]
 
 COUNTERPARTS = {
     "roles/hyperv-inventory/files/hyperv-inventory.ps1": hyperv_inventory.inventory,
+    "roles/hyperv-migration/files/allow-migration.ps1": live_migration.allow,
     "roles/windows-logs/files/export-event-log.ps1": event_logs.export,
     "trusted/roles/authorize-build/files/map-certificate.ps1": client_certificates.map_certificate,
 }

@@ -12,10 +12,10 @@ import dataclasses
 from . import nightly, surroundings, tempest
 from . import playbooks as playbooks_module
 from .folder import Unreadable
+from .host import HOSTS
 
-COMPUTE_LOG = ("hyperv", "nova-compute.log")
-COMPUTE_STDERR = ("hyperv", "nova-compute-stderr.log")
-EVENT_LOG = ("hyperv", "events.log")
+# In the folder of each Windows host.
+COMPUTE_LOG, COMPUTE_STDERR, EVENT_LOG = "nova-compute.log", "nova-compute-stderr.log", "events.log"
 CONSOLE = ("job-output.txt",)
 TAIL = 32_000_000
 
@@ -85,7 +85,7 @@ def read(folder, success, nightlies=()):
     failed = [test for test in tests or [] if test.status == "fail"]
     evidence = _failed_tests(failed, nightlies) or _failed_tasks(found.failures) or _console(folder)
     headline = evidence[0].title if evidence else "The build left nothing that says why it failed."
-    logged = _around(folder, failed[0]) if failed else _compute_error(folder)
+    logged = _around(folder, failed[0]) if failed else _compute_errors(folder)
     return Build(headline, evidence[:1] + logged + evidence[1:], found.phases, tests, unreadable)
 
 
@@ -138,32 +138,34 @@ def _console(folder):
 
 
 def _around(folder, test):
-    """Return what the Windows node's logs say around a test."""
-    compute = surroundings.around(_tail_if_any(folder, COMPUTE_LOG), test)
-    events = surroundings.around(_tail_if_any(folder, EVENT_LOG), test)
-    evidence = [
-        Evidence(title, surroundings.shown(lines, most), path, lines[0].number)
-        for title, lines, most, path in (
-            ("What nova-compute logged about it", compute, FURTHER, COMPUTE_LOG),
-            ("What Windows logged about it", events, EVENTS, EVENT_LOG),
-        )
-        if lines
-    ]
-    if not any(line.alarming for line in compute):
-        evidence = _compute_error(folder) + evidence
-    return evidence
+    """Return what the Windows hosts' logs say around a test."""
+    evidence, alarming = [], False
+    for title, name, most in (
+        ("What nova-compute logged about it", COMPUTE_LOG, FURTHER),
+        ("What Windows logged about it", EVENT_LOG, EVENTS),
+    ):
+        for host in HOSTS:
+            lines = surroundings.around(_tail_if_any(folder, (host, name)), test)
+            if lines:
+                shown = surroundings.shown(lines, most)
+                evidence.append(Evidence(title, shown, (host, name), lines[0].number))
+            alarming |= name == COMPUTE_LOG and any(line.alarming for line in lines)
+    return evidence if alarming else _compute_errors(folder) + evidence
 
 
-def _compute_error(folder):
-    log = _tail_if_any(folder, COMPUTE_LOG)
-    if log:
+def _compute_errors(folder):
+    errors = (_compute_error(folder, host) for host in HOSTS)
+    return [error for error in errors if error.text.strip()]
+
+
+def _compute_error(folder, host):
+    title = "nova-compute's last error"
+    if log := _tail_if_any(folder, (host, COMPUTE_LOG)):
         lines = surroundings.last_error(log)
-        text, line = surroundings.shown(lines, FURTHER), lines[0].number if lines else None
-        path = COMPUTE_LOG
-    else:
-        # What it says before it has a log is of interest only where it never came to have one.
-        path, line, text = COMPUTE_STDERR, None, end(_tail_if_any(folder, COMPUTE_STDERR), FURTHER)
-    return [Evidence("nova-compute's last error", text, path, line)] if text.strip() else []
+        shown = surroundings.shown(lines, FURTHER)
+        return Evidence(title, shown, (host, COMPUTE_LOG), lines[0].number if lines else None)
+    # What it says before it has a log is of interest only where it never came to have one.
+    return Evidence(title, end(_tail_if_any(folder, (host, COMPUTE_STDERR)), FURTHER), (host, COMPUTE_STDERR))
 
 
 def _tail_if_any(folder, path):
