@@ -97,9 +97,8 @@ class DestinationOptions(_Timeout):
         return self._transport
 
     def add_credentials(self, auth_type, domain, username, password, cert_thumbprint=""):
-        raise errors.failed(
-            mi_error.MI_RESULT_NOT_SUPPORTED, "credentials for another host are not simulated"
-        )
+        # Inferred from PyMI's test_new_conn_invalid_creds; here no credentials are valid ones.
+        raise errors.from_hresult(errors.LOGON_FAILURE, "WMI knows no user's credentials: not simulated")
 
 
 class Serializer(_Closing):
