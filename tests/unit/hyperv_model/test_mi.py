@@ -171,7 +171,8 @@ class MiCase(ModelCase):
         options = self.application.create_operation_options()
         self.assert_error(0, refused, options.set_custom_option, "n", mi.MI_STRING, "v")
         destination = self.application.create_destination_options()
-        self.assert_error(0, refused, destination.add_credentials, "Default", "", "u", "p", "")
+        failed = mi.mi_error.MI_RESULT_FAILED
+        self.assert_error(0x8007052E, failed, destination.add_credentials, "Default", "", "u", "p", "")
         self.assert_error(0, refused, self.application.create_session, ".", mi.PROTOCOL_WINRM)
 
     def test_a_late_answer_is_a_timeout(self):
