@@ -156,6 +156,13 @@ def identity(class_name, keys):
     return (class_name.lower(), *sorted((name.lower(), str(value).lower()) for name, value in keys.items()))
 
 
+def write_path(namespace, class_name, keys):
+    """Return the object path, on whatever server it is read, of the instance that has these keys."""
+    written = ",".join(f"{name}={_quoted(value)}" for name, value in keys.items())
+    folders = namespace.replace("/", "\\")
+    return f"\\\\.\\{folders}:{class_name}.{written}"
+
+
 def parse_path(path):
     """Take an object path apart.
 

@@ -8,13 +8,14 @@ element per value, a reference an endpoint reference.
 import re
 from collections.abc import Iterable
 from typing import Any
+from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from lab.hyperv_model.cim import parse_path
+from lab.hyperv_model.cim import parse_path, write_path
 from lab.winrm_server import faults
 from lab.winrm_server.faults import Fault
 from lab.winrm_server.host import Instance
-from lab.winrm_server.protocol import ANONYMOUS, element, text
+from lab.winrm_server.protocol import ANONYMOUS, WSMAN, element, text
 
 WMI = "http://schemas.microsoft.com/wbem/wsman/1/wmi/"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -106,3 +107,21 @@ def _endpoint(path: str) -> str:
         "w:SelectorSet", selectors
     )
     return text("a:Address", ANONYMOUS) + element("a:ReferenceParameters", parameters)
+
+
+def object_path(endpoint: ElementTree.Element) -> str | None:
+    """Return the object path for an endpoint reference, such as an input parameter holds; None for xsi:nil.
+
+    :raises Fault: if it refers to no WMI instance (DSP0227, 7.5)
+    """
+    if endpoint.get(f"{{{XSI}}}nil") in ("true", "1"):
+        return None
+    uri = (endpoint.findtext(f".//{{{WSMAN}}}ResourceURI") or "").strip()
+    namespace, _, class_name = uri.removeprefix(WMI).rpartition("/")
+    selectors = {entry.get("Name"): entry.text or "" for entry in endpoint.iter(f"{{{WSMAN}}}Selector")}
+    if not uri.startswith(WMI) or not namespace or not selectors:
+        name = endpoint.tag.rpartition("}")[2]
+        raise Fault(
+            faults.SCHEMA_VALIDATION, f"The parameter {name} holds no reference to an instance of WMI."
+        )
+    return write_path(namespace, class_name, selectors)

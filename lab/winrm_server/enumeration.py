@@ -222,9 +222,14 @@ def _arguments(request: Request, method: Method) -> dict[str, str | list[str] | 
     arguments: dict[str, str | list[str] | None] = {}
     for child in request.child(f"{{{request.resource_uri}}}{method.name}_INPUT"):
         name = child.tag.removeprefix(f"{{{request.resource_uri}}}")
-        if len(child):
-            raise Fault(faults.NOT_IMPLEMENTED, f"The parameter {name} holds XML; only text is served.")
-        value = None if child.get(f"{{{cim_xml.XSI}}}nil") in ("true", "1") else child.text or ""
+        if types.get(name.lower()) == "reference":
+            value = cim_xml.object_path(child)
+        elif len(child):
+            raise Fault(
+                faults.NOT_IMPLEMENTED, f"The parameter {name} holds XML; text and references are served."
+            )
+        else:
+            value = None if child.get(f"{{{cim_xml.XSI}}}nil") in ("true", "1") else child.text or ""
         if types.get(name.lower(), "").endswith("[]"):
             arguments.setdefault(name, []).append(value)
         elif name in arguments:

@@ -45,14 +45,56 @@ def make_certificate(folder, name, user=None):
     subprocess.run(command, check=True, capture_output=True)
 
 
-class StartedHost:
+class AnsibleHost:
+    """A host that Ansible reaches by an inventory in a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        # Another Ansible than the one of this environment has its collections from here.
+        self.ansible_bin = Path(sys.executable).parent
+
+    def write_inventory(self, **variables):
+        """Write the inventory: the host "windows", reached over WinRM, with these variables more."""
+        host = {
+            "ansible_connection": "winrm",
+            "ansible_winrm_server_cert_validation": "ignore",
+            **variables,
+        }
+        path = self.folder / "hosts.json"
+        # A password may be among them.
+        path.touch(mode=0o600)
+        path.write_text(json.dumps({"all": {"hosts": {"windows": host}}}))
+
+    def ansible(self, program, *arguments, stdout="default"):
+        """Run a program of Ansible against the host and return what it ended with."""
+        environment = os.environ | {
+            "LC_ALL": "C.UTF-8",
+            "ANSIBLE_HOME": str(self.folder / "ansible"),
+            "ANSIBLE_COLLECTIONS_PATH": sysconfig.get_path("purelib"),
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_NOCOLOR": "true",
+            "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
+            "ANSIBLE_STDOUT_CALLBACK": stdout,
+            "ANSIBLE_ROLES_PATH": f"{CHECKOUT}/roles:{CHECKOUT}/trusted/roles",
+        }
+        command = [
+            self.ansible_bin / program,
+            "--inventory",
+            self.folder / "hosts.json",
+            *arguments,
+        ]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+
+
+class StartedHost(AnsibleHost):
     """A host below a folder; start() and stop() may alternate.
 
     :param network: folder that it shares with the hosts that it reaches, or None
     """
 
     def __init__(self, folder, name="hyperv-sim-9", address=ADDRESS, network=None):
-        self.folder, self.name, self.address = folder, name, address
+        super().__init__(folder)
+        self.name, self.address = name, address
         self._network = ["--network", network] if network else []
         self.root = folder / "node"
         self.tls = folder / "tls"
@@ -63,8 +105,6 @@ class StartedHost:
         self.image = self._make_image()
         self.process = None
         self.urls = {}
-        # Another Ansible than the one of this environment has its collections from here.
-        self.ansible_bin = Path(sys.executable).parent
 
     def _make_image(self):
         """Write an image with a Python (a script of the shims) and a Git (a link to a Linux program)."""
@@ -102,7 +142,13 @@ class StartedHost:
             time.sleep(0.02)
         urls = (self.root / "ready").read_text().split()
         self.urls = {url.partition(":")[0]: url for url in urls}
-        self._write_inventory()
+        self.write_inventory(
+            ansible_host=self.address,
+            ansible_port=int(self.urls["https"].rpartition(":")[2]),
+            ansible_winrm_transport="certificate",
+            ansible_winrm_cert_pem=str(self.tls / "zuul.pem"),
+            ansible_winrm_cert_key_pem=str(self.tls / "zuul.key"),
+        )
 
     def stop(self):
         """End the host and return its exit code."""
@@ -111,38 +157,6 @@ class StartedHost:
 
     def log(self):
         return (self.folder / "host.log").read_text()
-
-    def _write_inventory(self):
-        host = {
-            "ansible_host": self.address,
-            "ansible_port": int(self.urls["https"].rpartition(":")[2]),
-            "ansible_connection": "winrm",
-            "ansible_winrm_transport": "certificate",
-            "ansible_winrm_cert_pem": str(self.tls / "zuul.pem"),
-            "ansible_winrm_cert_key_pem": str(self.tls / "zuul.key"),
-            "ansible_winrm_server_cert_validation": "ignore",
-        }
-        (self.folder / "hosts.json").write_text(json.dumps({"all": {"hosts": {"windows": host}}}))
-
-    def ansible(self, program, *arguments, stdout="default"):
-        """Run a program of Ansible against the host and return what it ended with."""
-        environment = os.environ | {
-            "LC_ALL": "C.UTF-8",
-            "ANSIBLE_HOME": str(self.folder / "ansible"),
-            "ANSIBLE_COLLECTIONS_PATH": sysconfig.get_path("purelib"),
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-            "ANSIBLE_NOCOLOR": "true",
-            "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
-            "ANSIBLE_STDOUT_CALLBACK": stdout,
-            "ANSIBLE_ROLES_PATH": f"{CHECKOUT}/roles:{CHECKOUT}/trusted/roles",
-        }
-        command = [
-            self.ansible_bin / program,
-            "--inventory",
-            self.folder / "hosts.json",
-            *arguments,
-        ]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
 
 
 class StartedHostCase(testtools.TestCase):
@@ -153,9 +167,15 @@ class StartedHostCase(testtools.TestCase):
         super().setUpClass()
         folder = tempfile.TemporaryDirectory(prefix="host-")
         cls.addClassCleanup(folder.cleanup)
-        cls.started = StartedHost(Path(folder.name))
-        cls.addClassCleanup(cls.started.stop)
-        cls.started.start()
+        cls.started = cls.reach(Path(folder.name))
+
+    @classmethod
+    def reach(cls, folder):
+        """Return the host of the tests, ready for them."""
+        started = StartedHost(folder)
+        cls.addClassCleanup(started.stop)
+        started.start()
+        return started
 
     def module(self, name, /, **parameters):
         """Run one module through Ansible and return its result."""

@@ -5,7 +5,6 @@ import pathlib
 import tempfile
 import time
 import unittest
-from xml.etree import ElementTree
 
 import xmltodict
 from hyperv_tempest_plugin.host import Disk, HypervHost, Machine, Nic
@@ -14,6 +13,7 @@ from winrm.exceptions import WSManFaultError
 from winrm.protocol import Protocol
 
 from lab.hyperv_model import Model, vhd
+from tests.contract.winrm_server.requests_to_wmi import embedded, reference
 from tests.contract.winrm_server.shell_host import ShellHost, serve, watch_envelopes
 
 V2 = "root/virtualization/v2"
@@ -310,6 +310,21 @@ class TestMachines(WmiCase):
         selectors = {entry.get("Name"): entry.text for entry in element.iter(f"{{{WSMAN}}}Selector")}
         self.assertEqual({"CreationClassName": "Msvm_ComputerSystem", "Name": machine.guid}, selectors)
 
+    def test_a_reference_goes_in_as_it_comes_out(self):
+        machine = self.define()
+        keys = {"CreationClassName": "Msvm_ComputerSystem", "Name": machine.guid}
+        answer = self.manage("DestroySystem", AffectedSystem=reference(SYSTEMS, keys))
+        self.assertEqual("4096", answer["ReturnValue"])
+        deadline = time.monotonic() + 5
+        while self.simulated.model.machines:
+            self.assertLess(time.monotonic(), deadline, "the machine was not destroyed in time")
+            time.sleep(0.02)
+
+    def test_what_is_no_reference(self):
+        for wrong in ("x", reference(SYSTEMS, {}), reference("urn:x", {"Name": "x"})):
+            refused = {"AffectedSystem": wrong}
+            self.assert_fault(0x80338041, "holds no reference", self.manage, "DestroySystem", **refused)
+
     def test_method_refusals(self):
         self.assert_fault(0x80338013, "no method RequestReset", self.manage, "RequestReset")
         self.assert_fault(
@@ -318,16 +333,3 @@ class TestMachines(WmiCase):
         self.assert_fault(
             0x80338102, "not an embedded instance", self.manage, "DefineSystem", SystemSettings="x"
         )
-
-
-def embedded(class_name, **properties):
-    """Write an embedded instance (DSP0201) of text and arrays of text."""
-    root = ElementTree.Element("INSTANCE", CLASSNAME=class_name)
-    for name, value in properties.items():
-        kind = "PROPERTY.ARRAY" if isinstance(value, list) else "PROPERTY"
-        element = ElementTree.SubElement(root, kind, NAME=name, TYPE="string")
-        if isinstance(value, list):
-            element = ElementTree.SubElement(element, "VALUE.ARRAY")
-        for item in value if isinstance(value, list) else [value]:
-            ElementTree.SubElement(element, "VALUE").text = item
-    return ElementTree.tostring(root, encoding="unicode")
