@@ -20,7 +20,8 @@ $ErrorActionPreference = 'Stop'
 # What is asked of the host. lab/recording/model.py reads this text too, and asks the same of the model.
 $plan = @'
 {
-  "namespaces": ["root/virtualization/v2", "root/cimv2", "root/microsoft/windows/storage", "root/wmi", "root/standardcimv2"],
+  "namespaces": ["root/virtualization/v2", "root/cimv2", "root/microsoft/windows/storage",
+    "root/microsoft/windows/smb", "root/wmi", "root/standardcimv2"],
   "states": {"off": [], "running": [2], "paused": [2, 9], "saved": [2, 6]},
   "requests": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 32768, 32769],
   "calls": [
