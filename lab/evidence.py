@@ -17,7 +17,8 @@ HERE = Path(__file__).parent
 AREAS = ("winrm_server", "windows_sandbox", "hyperv_model", "windows_shims")
 KINDS = ("documented", "recorded", "inferred", "guessed")
 
-_MARK = re.compile(rf"\b({'|'.join(KINDS)})\b", re.IGNORECASE)
+# In backticks a kind is named, not given.
+_MARK = re.compile(rf"(?<!`)\b({'|'.join(KINDS)})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,9 @@ class TestEvidence(testtools.TestCase):
         for table in (jobs.ASYNCHRONOUS.values(), (each.evidence for each in states.TRANSITIONS.values())):
             self.assertTrue(set(table) <= set(evidence.KINDS))
 
+    def test_what_only_names_the_kinds_is_no_evidence(self):
+        self.assertNotIn("lab/hyperv_model/__init__.py", {mark.path for mark in evidence.marks()})
+
     def test_page(self):
         page = evidence.page()
         self.assertIn("What is guessed, and would have to be recorded", page)
