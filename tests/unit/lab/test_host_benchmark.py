@@ -8,7 +8,7 @@ class TestHostBenchmark(testtools.TestCase):
     """That it measures what it says, not how much."""
 
     def test_module_call(self):
-        self.assertGreater(host_benchmark.module_call(1), 0)
+        self.assertTrue(all(host_benchmark.module_call(1)))
 
     def test_list_instances(self):
-        self.assertGreater(host_benchmark.list_instances(3, 1), 0)
+        self.assertTrue(all(host_benchmark.list_instances(3, 1)))
