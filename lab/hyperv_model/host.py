@@ -137,7 +137,7 @@ def install(model):
             NumberOfCores=facts.cores // facts.sockets,
             NumberOfLogicalProcessors=facts.logical_processors // facts.sockets,
         )
-    add(
+    drive = add(
         CIMV2,
         "Win32_LogicalDisk",
         DeviceID="C:",
@@ -146,6 +146,9 @@ def install(model):
         FileSystem="NTFS",
         VolumeName="Simulated",
     )
+    # Documented: the key of CIM_LogicalFile is its path. Inferred from PyMI's functional tests: this one.
+    root = add(CIMV2, "Win32_Directory", Name="c:\\", Drive="c:", Path="\\")
+    add(CIMV2, "Win32_LogicalDiskRootDirectory", GroupComponent=drive.path, PartComponent=root.path)
     add(CIMV2, "Win32_ServerFeature", ID=HYPER_V_FEATURE, ParentID=0, Name="Hyper-V")
     if facts.mpio:
         add(CIMV2, "Win32_ServerFeature", ID=MPIO_FEATURE, ParentID=0, Name="Multipath I/O")
