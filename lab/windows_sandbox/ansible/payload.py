@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a PowerShell command line of Ansible's carries: bytes in, calls out.
 
-Read from the sources of ansible-core 2.18 and 2.19 (executor/powershell, plugins/shell/powershell.py). 2.18
-sends its wrapper's text, four NUL bytes, and JSON; from 2.19 on the wrapper is JSON too, and a manifest that
-names its scripts follows.
+Read from the sources of ansible-core 2.18, 2.19 and 2.21 (executor/powershell, plugins/shell/powershell.py).
+2.18 sends its wrapper's text, four NUL bytes, and JSON; from 2.19 on the wrapper is JSON too, and a manifest
+that names its scripts follows.
 """
 
 import base64
@@ -21,6 +21,7 @@ _SEPARATOR = b"\0\0\0\0"
 BOOTSTRAPS = (
     '$split_parts = $exec_wrapper_str.Split(@("`0`0`0`0"), 2, [StringSplitOptions]::RemoveEmptyEntries)',
     "$code = ConvertFrom-Json -InputObject $codeJson",
+    "$code = $codeJson | ConvertFrom-Json",
 )
 
 # The actions of a payload that are understood; each is a wrapper around the next.
