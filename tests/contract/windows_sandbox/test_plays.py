@@ -74,6 +74,10 @@ class TestNewestAnsible(StartedHostCase):
         self.assertTrue(filecmp.cmp(large, self.started.folder / "fetched" / "large.bin", shallow=False))
         self.play("processes.yaml")
 
+    def test_system_and_services(self):
+        self.play("system.yaml", password=PASSWORD)
+        self.play("services.yaml")
+
 
 class TestServices(StartedHostCase):
     def test_services(self):
