@@ -16,7 +16,6 @@ from hyperv_driver import paths
 
 LOG = logging.getLogger(__name__)
 
-SERIAL_PORT = 1
 # Seconds between two looks for the pipe of a machine that is off, and the most of its first output to lose.
 LOOK_EVERY = 0.5
 # Bytes of console.log at which it becomes console.log.1; nova's API returns the two together.
@@ -24,15 +23,9 @@ LOG_SIZE = 512 * 1024
 
 
 class ConsoleOps:
-    def __init__(self, vmutils):
-        self._vmutils = vmutils
+    def __init__(self):
         self._logs = {}
         self._lock = threading.Lock()
-
-    def create_port(self, instance):
-        self._vmutils.set_vm_serial_port_connection(
-            instance.name, SERIAL_PORT, paths.serial_pipe(instance.uuid)
-        )
 
     def start(self, name, uuid):
         """Log the port of an instance from now on, whether it runs yet or not."""

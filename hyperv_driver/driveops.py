@@ -9,6 +9,7 @@ import dataclasses
 
 from nova import exception
 
+from hyperv_driver import batches
 from hyperv_driver.oswin import constants, exceptions
 
 
@@ -45,18 +46,6 @@ class Volume:
 class DriveOps:
     def __init__(self, vmutils):
         self._vmutils = vmutils
-
-    def attach(self, name, generation, disks):
-        if disks.root:
-            self.attach_root(name, generation, disks.root)
-        if disks.boot_dvd:
-            self._attach_dvd(name, generation, disks.boot_dvd, slot=0)
-        if disks.config_drive:
-            self.attach_config_drive(name, generation, disks.config_drive)
-        for path in disks.others:
-            self.attach_other(name, path)
-        if disks.boot_dvd and generation == constants.VM_GEN_2:
-            self._vmutils.set_boot_order(name, [disks.boot_dvd, disks.root])
 
     def attach_root(self, name, generation, path):
         """Attach the disk to boot from."""
@@ -167,3 +156,21 @@ class DriveOps:
             self._vmutils.attach_ide_drive(name, path, 1, slot, constants.DVD)
         else:
             self._vmutils.attach_scsi_drive(name, path, constants.DVD)
+
+
+def drives(generation, disks):
+    """The drives of a new virtual machine with these Disks.
+
+    :returns: batches.Drives, and the paths of the files to boot from, the first one first
+    """
+    on_ide = generation == constants.VM_GEN_1
+    found = [
+        (disks.root, False, (0, 0)),
+        (disks.boot_dvd, True, (1, 0)),
+        (disks.config_drive, True, (1, 1)),
+        *((path, False, None) for path in disks.others),
+    ]
+    boot_order = [path for path in (disks.boot_dvd, disks.root) if path]
+    return [
+        batches.Drive(path, is_dvd, place if on_ide else None) for path, is_dvd, place in found if path
+    ], boot_order

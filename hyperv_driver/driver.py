@@ -67,12 +67,11 @@ class HyperVDriver(driver.ComputeDriver):
         self._diskops = diskops.DiskOps(vhdutils, pathutils, self._imagecache, configdrives)
         self._networkops = networkops.NetworkOps(vmutils, utilities.networkutils)
         self._powerops = powerops.PowerOps(vmutils)
-        self._consoleops = consoleops.ConsoleOps(vmutils)
+        self._consoleops = consoleops.ConsoleOps()
         self._vmops = vmops.VMOps(
             vmutils,
             virtapi,
             self._diskops,
-            drives,
             self._volumeops,
             self._networkops,
             self._powerops,

@@ -31,13 +31,14 @@ class NetworkOps:
             )
         self._networkutils.get_vswitch_id(CONF.hyperv.vswitch_name)
 
-    def create_adapters(self, instance, network_info):
+    def adapters(self, network_info):
+        """MAC addresses of the adapters for these ports, by the adapters' names."""
         for vif in network_info:
             if vif["type"] != model.VIF_TYPE_HYPERV:
                 raise exception.VirtualInterfacePlugException(
                     f"port {vif['id']} is bound as {vif['type']}, expected {model.VIF_TYPE_HYPERV}"
                 )
-            self._vmutils.create_nic(instance.name, vif["id"], vif["address"])
+        return {vif["id"]: vif["address"] for vif in network_info}
 
     def connect(self, network_info):
         """Connect existing adapters to the virtual switch, each in its VLAN, if they are not yet.
@@ -61,7 +62,8 @@ class NetworkOps:
         self._check_changeable(instance, f"attach port {vif['id']} to", exception.InterfaceAttachFailed)
         with contextlib.ExitStack() as undo:
             undo.callback(self._vmutils.destroy_nic, instance.name, vif["id"])
-            self.create_adapters(instance, [vif])
+            for name, address in self.adapters([vif]).items():
+                self._vmutils.create_nic(instance.name, name, address)
             self.connect([vif])
             undo.pop_all()
 

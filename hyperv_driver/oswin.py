@@ -4,13 +4,13 @@
 import dataclasses
 from typing import Any
 
+from hyperv_driver import batches
 from hyperv_driver.without_eventlet import without_eventlet
 
 with without_eventlet():
     from os_win import constants, exceptions, utilsfactory
 
     # utilsfactory imports these by name, when first asked: import here all those that import eventlet.
-    from os_win.utils.compute import vmutils10  # noqa: F401
     from os_win.utils.network import networkutils  # noqa: F401
 
 __all__ = ["Utilities", "adapters", "attached_files", "constants", "exceptions", "inject_nmi"]
@@ -61,7 +61,7 @@ class Utilities:
         from hyperv_driver import access, connectors
 
         return cls(
-            vmutils=utilsfactory.get_vmutils(),
+            vmutils=batches.VMUtils(),
             vhdutils=utilsfactory.get_vhdutils(),
             diskutils=utilsfactory.get_diskutils(),
             networkutils=utilsfactory.get_networkutils(),

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The states of a virtual machine, and the ways from one to another.
 
-os-win takes Hyper-V's answer 32775 (invalid state for this operation) for "already there". It also means that
-there is no way from the present state, so every change below looks where it ended, and where it starts if
-that matters.
+Where Hyper-V answers 32775 (invalid state for this operation), the machine is there already, or has no way
+from its present state: every change below then looks where it ended, and where it starts if that matters.
 """
 
 import time
@@ -103,14 +102,15 @@ class PowerOps:
 
     def _change(self, action, instance):
         starts, end = TRANSITIONS[action]
-        # Where every state has a way there, one look at the end is enough.
+        # Where every state has a way there, a look at the end is enough.
         if starts | {end} != NAMES.keys():
             start = self._vmutils.get_vm_state(instance.name)
             if start == end:
                 return
             if start not in starts:
                 self._refuse(action, instance, start, starts)
-        self._vmutils.set_vm_state(instance.name, end)
+        if self._vmutils.set_vm_state(instance.name, end):
+            return
         reached = self._vmutils.get_vm_state(instance.name)
         if reached != end:
             self._refuse(action, instance, reached, {end})

@@ -9,7 +9,7 @@ from nova.compute import task_states
 from oslo_log import log as logging
 from oslo_utils import uuidutils
 
-from hyperv_driver import paths, specs
+from hyperv_driver import batches, driveops, paths, specs
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -17,13 +17,12 @@ LOG = logging.getLogger(__name__)
 
 class VMOps:
     def __init__(
-        self, vmutils, virtapi, diskops, driveops, volumeops, networkops, powerops, consoleops,
+        self, vmutils, virtapi, diskops, volumeops, networkops, powerops, consoleops,
         configdriveops,
     ):  # fmt: skip
         self._vmutils = vmutils
         self._virtapi = virtapi
         self._diskops = diskops
-        self._driveops = driveops
         self._volumeops = volumeops
         self._networkops = networkops
         self._powerops = powerops
@@ -75,8 +74,11 @@ class VMOps:
 
     def build(self, instance, spec, disks, block_device_info, network_info, power_on):
         """Make the virtual machine of an instance whose disks are there, wire it and start it."""
-        self._create(instance, spec, disks, block_device_info)
-        self._wire_and_start(instance, network_info, power_on)
+        with self._wait_for_ports(instance, network_info if power_on else []):
+            self._create(instance, spec, disks, block_device_info, network_info)
+            self._networkops.connect(network_info)
+        if power_on:
+            self._powerops.power_on(instance)
 
     def power_on(self, instance, block_device_info):
         """Power on with the volumes, wherever they are by now."""
@@ -107,31 +109,38 @@ class VMOps:
             if instance.task_state != task_states.RESIZE_REVERTING:
                 self._diskops.remove_aside(instance)
 
-    def _create(self, instance, spec, disks, block_device_info):
+    def _create(self, instance, spec, disks, block_device_info, network_info):
         name = instance.name
-        self._vmutils.create_vm(name, False, spec.generation, paths.instance_folder(name), [instance.uuid])
-        self._vmutils.update_vm(
-            name,
-            memory_mb=instance.flavor.memory_mb,
-            memory_per_numa_node=None,
-            vcpus_num=instance.flavor.vcpus,
-            vcpus_per_numa_node=None,
-            limit_cpu_features=CONF.hyperv.limit_cpu_features,
-            dynamic_mem_ratio=CONF.hyperv.dynamic_memory_ratio,
+        drives, boot_order = driveops.drives(spec.generation, disks)
+        self._vmutils.build_vm(
+            batches.Machine(
+                name=name,
+                notes=[instance.uuid],
+                generation=spec.generation,
+                folder=paths.instance_folder(name),
+                memory_mb=instance.flavor.memory_mb,
+                memory_ratio=CONF.hyperv.dynamic_memory_ratio,
+                vcpus=instance.flavor.vcpus,
+                limit_cpu_features=CONF.hyperv.limit_cpu_features,
+                serial_pipe=paths.serial_pipe(instance.uuid),
+                adapters=self._networkops.adapters(network_info),
+                drives=drives,
+                boot_order=boot_order,
+            )
         )
-        self._vmutils.create_scsi_controller(name)
-        self._driveops.attach(name, spec.generation, disks)
         self._volumeops.attach_all(name, spec.generation, block_device_info)
         if spec.secure_boot:
             self._vmutils.enable_secure_boot(name, msft_ca_required=spec.needs_uefi_ca)
-        self._consoleops.create_port(instance)
         self._consoleops.start(name, instance.uuid)
 
-    def _wire_and_start(self, instance, network_info, power_on):
-        # Ports that Neutron did not report as ready when nova asked: an agent wires them once their adapters
-        # are there, so nova must listen before it makes them.
+    @contextlib.contextmanager
+    def _wait_for_ports(self, instance, network_info):
+        """Wait at the end for those ports that Neutron did not report as ready when nova asked.
+
+        An agent wires them once their adapters are there, so nova must listen before they are made.
+        """
         awaited = []
-        if power_on and CONF.vif_plugging_timeout:
+        if CONF.vif_plugging_timeout:
             awaited = [
                 ("network-vif-plugged", vif["id"]) for vif in network_info if vif.get("active") is False
             ]
@@ -139,16 +148,13 @@ class VMOps:
             with self._virtapi.wait_for_instance_event(
                 instance, awaited, timeout=CONF.vif_plugging_timeout, error_callback=_on_failed_port
             ):
-                self._networkops.create_adapters(instance, network_info)
-                self._networkops.connect(network_info)
+                yield
         except exception.InstanceEventTimeout as error:
             if CONF.vif_plugging_is_fatal:
                 raise exception.VirtualInterfaceCreateException() from error
             LOG.warning(
                 "Starting the instance though Neutron has not said that it is wired", instance=instance
             )
-        if power_on:
-            self._powerops.power_on(instance)
 
 
 def _on_failed_port(event_name, instance):

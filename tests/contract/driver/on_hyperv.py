@@ -48,15 +48,19 @@ class HyperVHostTest(testtools.TestCase):
         python.chmod(0o755)
 
     @classmethod
+    def packages(cls):
+        """The folders that python.exe imports from, beside its standard library."""
+        return [pymi.fetch(PYMI).parent, ROOT, sysconfig.get_path("purelib")]
+
+    @classmethod
     def python(cls, *arguments, **options):
         """Start python.exe; all its streams are text, standard input and output are pipes."""
-        packages = [pymi.fetch(PYMI).parent, ROOT, sysconfig.get_path("purelib")]
         environment = {
             "WINDOWS_C": str(cls.c_drive),
             "WINDOWS_HOST_RUN": str(cls.run_folder),
             "WINDOWS_SHIMS": str(WINDOWS_SHIMS),
             "TEMP": r"C:\Windows\Temp",
-            "PYTHONPATH": os.pathsep.join(map(str, packages)),
+            "PYTHONPATH": os.pathsep.join(map(str, cls.packages())),
         }
         return subprocess.Popen(
             [cls.c_drive / "Python311" / "python.exe", *arguments],
@@ -76,8 +80,18 @@ class OnHyperVTest(HyperVHostTest):
         cls.glance.mkdir()
         cls.prepare()
         cls.errors = cls.enterClassContext(tempfile.TemporaryFile("w+"))
-        cls.process = cls.python("-m", cls.program, stderr=cls.errors)
+        cls._start_process()
         cls.addClassCleanup(cls._end_process)
+
+    @classmethod
+    def restart(cls):
+        """Have the driver in another process, on the same host."""
+        cls._end_process()
+        cls._start_process()
+
+    @classmethod
+    def _start_process(cls):
+        cls.process = cls.python("-m", cls.program, stderr=cls.errors)
         cls._answer()
 
     @classmethod

@@ -1,73 +1,110 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts what the driver asks of WMI: ``python -m tests.contract.driver.round_trips`` prints a table.
+"""What this driver asks of WMI, against what compute-hyperv 16.0.0 asks of the same simulated host.
 
-Each is one call at the layer of ``mi``, PyMI's C module: what on Windows goes to the provider's process and
-back. Polls of jobs are counted, as are class definitions, which PyMI and os-win keep: the first spawn fetches
-them.
+``python -m tests.contract.driver.round_trips`` prints a table. A round trip is one call of ``mi.Session``, of
+PyMI's C module: what on Windows goes to the provider's process and back. All caches are cold: each action is
+the first of a process whose driver has just started. Looks at jobs are counted, and definitions of classes,
+which PyMI keeps as long as a connection. The port is one that an agent wires, as all of compute-hyperv's are.
 """
 
+from tests.contract.driver.compute_hyperv import OnComputeHyperVTest
 from tests.contract.driver.on_hyperv import OnHyperVTest
 
 COUNT = """
-import collections
-from mi import connection
-
-class Counted:
-    def __enter__(self):
-        self.by_operation, self._request = collections.Counter(), connection.request
-        def request(computer, namespace, operation, *rest, **parameters):
-            self.by_operation[operation] += 1
-            return self._request(computer, namespace, operation, *rest, **parameters)
-        connection.request = request
-        return self
-
-    def __exit__(self, *error):
-        connection.request = self._request
-        said[name] = dict(self.by_operation)
-
-from nova.compute import provider_tree
-(node,) = hyperv.get_available_nodes()
-tree = provider_tree.ProviderTree()
-tree.new_root(node, "11111111-1111-4111-8111-111111111111")
-made = [instance(f"x-{number}", image_ref="IMAGE") for number in (1, 2)]
-ports = [vif(), vif(address="fa:16:3e:00:00:02")]
-said = {}
-for name, action in (
-    ("spawn, nothing cached", lambda: spawn(made[0], "vhdx", ports[:1], hw_machine_type="GENERATION")),
-    ("spawn", lambda: spawn(made[1], "vhdx", ports[1:], hw_machine_type="GENERATION")),
-    ("state of an instance", lambda: hyperv.get_info(made[1])),
-    ("resources and inventory", lambda: (
-        hyperv.get_available_resource(node), hyperv.update_provider_tree(tree, node))),
-    ("destroy", lambda: hyperv.destroy(admin, made[1], ports[1:])),
-):
-    with Counted():
-        action()
+import collections, mi
+counted = collections.Counter()
+def counting(name):
+    call = getattr(mi.Session, name)
+    def counting_call(session, *arguments, **named):
+        # PyMI writes in lower case what asks for the instances of a class by their values.
+        enumerates = named.get("query", "").startswith("select ")
+        counted["enumerate" if enumerates else name] += 1
+        return call(session, *arguments, **named)
+    return counting_call
+made = instance("x-1", image_ref="IMAGE")
+keep = True
+# The driver's listener subscribes at some time after its start.
+calls = {
+    name: call for name, call in vars(mi.Session).items() if not name.startswith("_") and name != "subscribe"
+}
+for name in calls:
+    setattr(mi.Session, name, counting(name))
+ACTION
+for name, call in calls.items():
+    setattr(mi.Session, name, call)
+said = counted
 """
 
+PORT = "vif(details={'hyperv_wired_by_agent': True})"
+ACTIONS = {
+    "spawn": f"spawn(made, 'vhdx', [{PORT}], hw_machine_type='GENERATION')",
+    "resource update": "update()",
+    "destroy": f"hyperv.destroy(admin, made, [{PORT}])",
+}
+UPDATE = """
+from nova.compute import provider_tree
+def update():
+    (node,) = hyperv.get_available_nodes()
+    tree = provider_tree.ProviderTree()
+    tree.new_root(node, "11111111-1111-4111-8111-111111111111")
+    hyperv.get_available_resource(node)
+    hyperv.update_provider_tree(tree, node)
+"""
+# Column: the methods of ``mi.Session`` that it has.
+COLUMNS = {
+    "enumerations": ("enumerate",),
+    "queries": ("exec_query", "get_associators"),
+    "instances": ("get_instance",),
+    "invocations": ("invoke_method",),
+    "classes": ("get_class",),
+}
 
-class Counting(OnHyperVTest):
-    def counts(self, machine_type):
-        """Calls by operation of mi, by action."""
-        image = self.add_image("vhdx")
-        said = self.nova(COUNT.replace("IMAGE", image).replace("GENERATION", machine_type))
-        if "raised" in said:
-            raise RuntimeError(said["raised"])
-        return said
+
+def counts(case, machine_type):
+    """The round trips of a driver.
+
+    :param case: the OnHyperVTest whose driver it is
+    :param machine_type: the image's hw_machine_type
+    :returns: the number of calls by column, by action
+    """
+    found = {}
+    case.setUpClass()
+    try:
+        test = case("counts")
+        image = test.add_image("vhdx")
+        for action, code in ACTIONS.items():
+            code = (UPDATE + COUNT).replace("ACTION", code)
+            said = test.nova(code.replace("IMAGE", image).replace("GENERATION", machine_type))
+            if "raised" in said:
+                raise RuntimeError(f"{case.program}: {action}: {said['raised']}")
+            found[action] = {
+                column: sum(said.pop(name, 0) for name in names) for column, names in COLUMNS.items()
+            }
+            if said:
+                raise RuntimeError(f"{case.program}: {action}: no column for {', '.join(said)}")
+            case.restart()
+    finally:
+        case.doClassCleanups()
+    return found
+
+
+class ThisDriver(OnHyperVTest):
+    counts = None
+
+
+class ComputeHyperV(OnComputeHyperVTest):
+    counts = None
 
 
 def main():
-    Counting.setUpClass()
-    try:
-        counts = Counting("counts").counts("hyperv-gen2")
-    finally:
-        Counting.doClassCleanups()
-    operations = sorted({operation for counted in counts.values() for operation in counted})
-    print(f"{'':26}{'':>8}" + "".join(f"{operation:>13}" for operation in operations))
-    for action, counted in counts.items():
-        print(
-            f"{action:26}{sum(counted.values()):8}"
-            + "".join(f"{counted.get(operation, 0):13}" for operation in operations)
-        )
+    for machine_type in ("hyperv-gen1", "hyperv-gen2"):
+        print(f"{machine_type:35}" + "".join(f"{column:>13}" for column in (*COLUMNS, "all", "ratio")))
+        theirs, ours = (counts(case, machine_type) for case in (ComputeHyperV, ThisDriver))
+        for action in ACTIONS:
+            whole = sum(theirs[action].values())
+            for name, found in (("compute-hyperv", theirs[action]), ("this driver", ours[action])):
+                cells = (*found.values(), sum(found.values()), f"{sum(found.values()) / whole:.2f}")
+                print(f"{action:20}{name:15}" + "".join(f"{cell:>13}" for cell in cells))
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class OperationsTest(OnHyperVTest):
         said = self.nova(f"""
             made, port = spawn(instance(image_ref="{image}"), "vhdx"), vif()
             try:
-                hyperv._networkops.create_adapters(made, [port])
+                hyperv._vmops._vmutils.create_nic(made.name, port["id"], port["address"])
             except Exception as error:
                 refused = str(error)
             hyperv.power_off(made)

@@ -80,22 +80,28 @@ class FakeVMUtils:
     def get_instance_uuid(self, vm_name):
         return (self._vm(vm_name)["notes"] or [None])[0]
 
-    def create_vm(self, vm_name, vnuma_enabled, vm_gen, instance_path, notes=None):
-        self.vms[vm_name] = {
+    def build_vm(self, machine):
+        self.vms[machine.name] = {
             "state": constants.HYPERV_VM_STATE_DISABLED,
-            "notes": notes,
-            "generation": vm_gen,
-            "path": instance_path,
+            "notes": machine.notes,
+            "generation": machine.generation,
+            "path": machine.folder,
             "disks": [],
-            "nics": {},
+            "nics": {name: {"mac": address} for name, address in machine.adapters.items()},
+            "memory_mb": machine.memory_mb,
+            "vcpus": machine.vcpus,
+            "memory_ratio": machine.memory_ratio,
+            "serial": machine.serial_pipe,
+            "scsi": True,
         }
-
-    def update_vm(self, vm_name, memory_mb, memory_per_numa_node, vcpus_num, vcpus_per_numa_node,
-                  limit_cpu_features, dynamic_mem_ratio):  # fmt: skip
-        self._vm(vm_name).update(memory_mb=memory_mb, vcpus=vcpus_num, memory_ratio=dynamic_mem_ratio)
-
-    def create_scsi_controller(self, vm_name):
-        self._vm(vm_name)["scsi"] = True
+        for drive in machine.drives:
+            drive_type = constants.DVD if drive.is_dvd else constants.DISK
+            if drive.ide:
+                self.attach_ide_drive(machine.name, drive.path, *drive.ide, drive_type)
+            else:
+                self.attach_scsi_drive(machine.name, drive.path, drive_type)
+        if machine.generation == constants.VM_GEN_2 and machine.boot_order:
+            self._vm(machine.name)["boot"] = list(machine.boot_order)
 
     def attach_ide_drive(self, vm_name, path, ctrller_addr, drive_addr, drive_type=constants.DISK):
         assert self._vm(vm_name)["generation"] == constants.VM_GEN_1
@@ -193,9 +199,6 @@ class FakeVMUtils:
     def destroy_nic(self, vm_name, nic_name):
         self._vm(vm_name)["nics"].pop(nic_name, None)
 
-    def set_vm_serial_port_connection(self, vm_name, port_number, pipe_path):
-        self._vm(vm_name)["serial"] = pipe_path
-
     def get_vm_snapshots(self, vm_name):
         return self._vm(vm_name).get("snapshots", [])
 
@@ -233,6 +236,7 @@ class FakeVMUtils:
     def set_vm_state(self, vm_name, req_state):
         self.calls.append(("set_vm_state", vm_name, req_state))
         self._vm(vm_name)["state"] = self.stuck_in or req_state
+        return not self.stuck_in
 
     def soft_shutdown_vm(self, vm_name):
         self.calls.append(("soft_shutdown_vm", vm_name))

@@ -11,7 +11,7 @@ from nova.compute import provider_tree
 from nova.virt import driver as nova_driver
 from oslo_utils import uuidutils
 
-from hyperv_driver import driver, errors
+from hyperv_driver import batches, driver, errors
 from tests.unit.driver import base, fake_host
 from tests.unit.driver.base import instance, vif
 
@@ -107,13 +107,12 @@ class InterfaceTest(base.DriverTestCase):
 
     def test_fake_host_takes_what_oswin_takes(self):
         from os_win.utils import hostutils10, pathutils
-        from os_win.utils.compute import vmutils10
         from os_win.utils.network import networkutils
         from os_win.utils.storage import diskutils
         from os_win.utils.storage.virtdisk import vhdutils
 
         for fake, real in (
-            (fake_host.FakeVMUtils, vmutils10.VMUtils10),
+            (fake_host.FakeVMUtils, batches.VMUtils),
             (fake_host.FakeVHDUtils, vhdutils.VHDUtils),
             (fake_host.FakeDiskUtils, diskutils.DiskUtils),
             (fake_host.FakeNetworkUtils, networkutils.NetworkUtilsR2),

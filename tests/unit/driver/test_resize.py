@@ -150,7 +150,7 @@ class ResizeTest(base.DriverTestCase):
         made = self.made()
         self.set_aside(made)
         failure = oswin.exceptions.HyperVException("no memory")
-        with mock.patch.object(self.host.vmutils, "create_vm", side_effect=failure):
+        with mock.patch.object(self.host.vmutils, "build_vm", side_effect=failure):
             self.assertRaises(exception.NovaException, self.finish, made)
         self.assertEqual([f"{made.name}_aside"], self.folders())
         self.finish(made)

@@ -119,9 +119,7 @@ class VolumesTest(base.DriverTestCase):
 
     def test_failed_spawn_disconnects(self):
         volumes = with_volumes(iscsi_volume("one"))
-        failing = mock.patch.object(
-            self.host.vmutils, "set_vm_serial_port_connection", side_effect=exception.NovaException
-        )
+        failing = mock.patch("hyperv_driver.consoleops.ConsoleOps.start", side_effect=exception.NovaException)
         with failing:
             self.assertRaises(exception.NovaException, self.spawn, block_device_info=volumes)
         self.assertEqual([], self.connected())
