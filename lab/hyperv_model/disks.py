@@ -146,6 +146,7 @@ def set_attributes(model, disk, IsReadOnly):
 @provides("MSFT_Disk.Refresh")
 def refresh(model, disk):
     """The disk shows a new size only now, or after a rescan (documented for Update-Disk)."""
+    model.storage_network.refresh()
     lun = model.disks.get(disk["Number"])
     if lun:
         for instance in _instances(model, disk["Number"])[:2]:
@@ -167,7 +168,8 @@ def set_setting(model, _class, NewDiskPolicy):
 
 @provides("MSFT_StorageSetting.UpdateHostStorageCache")
 def update_host_storage_cache(model, _class):
-    for number in model.disks:
+    model.storage_network.refresh()
+    for number in list(model.disks):
         refresh(model, of_number(model, number))
     model.initiator.look()
     model.fabric.look()

@@ -4,9 +4,12 @@
 import dataclasses
 import itertools
 
+from lab import iscsi
 from lab.hyperv_model import disks, passthrough
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.providers import serves
+from lab.hyperv_model.remote_targets import RemoteTarget
+from lab.iscsi import client
 
 # iscsierr.h
 CONNECTION_FAILED = 0xEFFF0003
@@ -18,6 +21,13 @@ TARGET_ALREADY_LOGGED_IN = 0xEFFF003F
 DEVICE_BUSY_ON_SESSION = 0xEFFF0040
 PERSISTENT_LOGIN_NOT_REMOVED = 0xEFFF0042
 INVALID_INITIATOR_CHAP_SECRET = 0xEFFF004C
+
+# A login's status class and detail (RFC 7143) → the error
+REFUSALS = {
+    iscsi.AUTHENTICATION_FAILURE: AUTHENTICATION_FAILURE,
+    iscsi.AUTHORIZATION_FAILURE: AUTHORIZATION_FAILURE,
+    iscsi.NOT_FOUND: TARGET_NOT_FOUND,
+}
 
 INSTANCE = "Root\\ISCSIPRT\\0000_0"  # the software initiator's name (documented, in iscsicli's output)
 SECRET_BYTES = range(12, 17)  # of a CHAP secret (documented: 96 to 128 bits)
@@ -61,6 +71,8 @@ class Initiator:
     def log_in(self, name, portal, flags, chap):
         network = self._model.storage_network
         target = network.targets.get(name)
+        if portal is not None and (isinstance(target, RemoteTarget) or not network.knows(portal)):
+            target = self._reach(portal, name, chap)
         if portal is None:
             portals = target.portals if target else ()
             portal = next(filter(network.answers, portals), None)
@@ -82,6 +94,26 @@ class Initiator:
         self.look()
         return session
 
+    def _reach(self, portal, name, chap):
+        """Log in at a portal outside of this process; further sessions share the first one's disks."""
+        try:
+            target = RemoteTarget(portal, self.name, name, chap)
+        except client.Refused as refused:
+            raise _failure(REFUSALS.get(refused.status, CONNECTION_FAILED), f"{name}: {refused}") from refused
+        except OSError as error:
+            raise _failure(CONNECTION_FAILED, f"no portal answers at {portal}: {error}") from error
+        if known := self._model.storage_network.targets.get(name):
+            target.close()
+            return known
+        return self._model.storage_network.add(target)
+
+    def _leave(self, name):
+        """End the connection to a target outside of this process with its last session."""
+        target = self._model.storage_network.targets.get(name)
+        if isinstance(target, RemoteTarget) and all(other.name != name for other in self.sessions.values()):
+            self._model.storage_network.remove(target)
+            target.close()
+
     def log_out(self, session):
         """A session whose disk a running machine has stays (documented: the error's description)."""
         for number in session.numbers.values():
@@ -90,12 +122,14 @@ class Initiator:
                 raise _failure(DEVICE_BUSY_ON_SESSION, f"{user.name} uses disk {number}")
         del self.sessions[session.identifier]
         self._drop_disks(session)
+        self._leave(session.name)
 
     def log_in_again(self):
         """What the service does at the host's boot."""
         for session in list(self.sessions.values()):
             del self.sessions[session.identifier]
             self._drop_disks(session)
+            self._leave(session.name)
         for login in self.persistent:
             self.log_in(login["target"], login["portal"], login["flags"], login["chap"])
 

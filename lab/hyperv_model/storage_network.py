@@ -109,6 +109,14 @@ class StorageNetwork:
         del self.targets[target.name]
         self._changed()
 
+    def refresh(self):
+        """Look what became of targets outside of this process; those whose session has ended are gone."""
+        for target in [target for target in self.targets.values() if hasattr(target, "refresh")]:
+            try:
+                target.refresh()
+            except OSError:
+                self.remove(target)
+
     def cut(self, portal):
         """Have a portal answer no more: sessions through it break."""
         self._silent.add(portal)
@@ -118,10 +126,13 @@ class StorageNetwork:
         self._silent.discard(portal)
         self._changed()
 
+    def knows(self, portal):
+        """Whether a portal of this address and port is part of this network."""
+        return any(portal in target.portals for target in self.targets.values())
+
     def answers(self, portal):
         """Whether a portal of this address and port is there and can be reached."""
-        known = {known for target in self.targets.values() for known in target.portals}
-        return portal in known - self._silent
+        return self.knows(portal) and portal not in self._silent
 
     def at(self, portal, name):
         """The target of this name at a portal, or None."""
