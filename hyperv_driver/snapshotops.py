@@ -39,6 +39,12 @@ class SnapshotOps:
         if not self._vmutils.vm_exists(instance.name):
             raise exception.InstanceNotRunning(instance_id=instance.uuid)
         root = self._diskops.root(instance)
+        if not self._driveops.is_attached(instance.name, root):
+            # Copied now it would lack what is written elsewhere, and there would be no merge to wait for.
+            raise exception.NovaException(
+                f"cannot snapshot {instance.name}: {root} is none of its disks, because Hyper-V still merges "
+                "it after a snapshot or somebody took it away; needs it attached"
+            )
         disk_format = paths.disk_format(root)
         export = paths.exported_disk(instance.name, image_id, disk_format)
         with contextlib.ExitStack() as cleanup:

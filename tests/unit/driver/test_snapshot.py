@@ -94,6 +94,18 @@ class SnapshotTest(base.DriverTestCase):
             self.snapshot()
         self.assertEqual(1, len(self.uploads))
 
+    def test_root_disk_that_the_machine_does_not_have_is_said_at_once(self):
+        self.vm(self.made)["disks"] = []
+        with mock.patch("time.sleep", side_effect=AssertionError("it waits")):
+            error = self.assertRaises(exception.NovaException, self.snapshot)
+        self.assertIn("root.vhdx is none of its disks", str(error))
+        self.assertEqual(([], []), (self.states, self.uploads))
+
+    def test_disk_that_hyperv_still_merges(self):
+        self.host.vmutils.take_vm_snapshot(self.made.name)
+        self.assertRaises(exception.NovaException, self.snapshot)
+        self.assertEqual([], self.uploads)
+
     def test_failures_leave_neither_checkpoint_nor_file(self):
         before = self.files()
         full = oswin.exceptions.VHDException("no space")
