@@ -7,6 +7,8 @@ Tests and backends fill it.
 import dataclasses
 import pathlib
 
+from lab.iscsi import ProtocolError
+
 PORT = 3260
 
 
@@ -114,7 +116,7 @@ class StorageNetwork:
         for target in [target for target in self.targets.values() if hasattr(target, "refresh")]:
             try:
                 target.refresh()
-            except OSError:
+            except (OSError, ProtocolError):
                 self.remove(target)
 
     def cut(self, portal):

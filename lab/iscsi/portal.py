@@ -94,7 +94,8 @@ class _Connection(socketserver.StreamRequestHandler):
             if not admitted and "CHAP_R" in said and challenge:
                 user, secret = export.chap
                 expected = iscsi.chap_response(challenge[0], secret, challenge[1])
-                if said.get("CHAP_N") != user or not hmac.compare_digest(said["CHAP_R"].lower(), expected):
+                given = said["CHAP_R"].lower().encode()
+                if said.get("CHAP_N") != user or not hmac.compare_digest(given, expected.encode()):
                     return self._refuse(request, iscsi.AUTHENTICATION_FAILURE)
                 admitted = True
             elif not admitted and said.get("CHAP_A") and challenge is None:
