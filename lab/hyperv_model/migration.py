@@ -53,14 +53,10 @@ def allow(model):
     Returns whether that changed anything.
     """
     (service,), (settings,) = model.store.of(V2, SERVICE), model.store.of(V2, SETTINGS)
-    listening, enabled = (
-        [model.facts.address],
-        {"EnableVirtualSystemMigration": True, "AuthenticationType": KERBEROS},
-    )
-    if (
-        service["MigrationServiceListenerIPAddressList"] == listening
-        and enabled.items() <= settings.values.items()
-    ):
+    listening = [model.facts.address]
+    enabled = {"EnableVirtualSystemMigration": True, "AuthenticationType": KERBEROS}
+    is_listening = service["MigrationServiceListenerIPAddressList"] == listening
+    if is_listening and enabled.items() <= settings.values.items():
         return False
     settings.update(**enabled)
     service["MigrationServiceListenerIPAddressList"] = listening
