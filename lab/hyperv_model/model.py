@@ -11,6 +11,7 @@ import pathlib
 import threading
 import time
 from collections.abc import Callable
+from types import MappingProxyType
 
 from lab.hyperv_model import (
     attached_disks,  # noqa: F401 - registers what it serves
@@ -46,6 +47,7 @@ from lab.hyperv_model.cim import ClassDefinition, Instance, Property, checked, p
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.host import HostFacts
 from lab.hyperv_model.jobs import Jobs
+from lab.hyperv_model.machine import VirtualMachine
 from lab.hyperv_model.neighbours import Neighbours
 from lab.hyperv_model.storage_network import StorageNetwork
 from lab.hyperv_model.store import Store
@@ -87,6 +89,7 @@ class Model:
     :param storage_network: what it reaches over iSCSI; by default one of its own, without targets
     :param neighbours: the hosts that it reaches; None: it is alone
     :ivar faults: list of jobs.Fault rules
+    :ivar machines: machine.VirtualMachine by GUID; replaced, never changed, so that reading it takes no lock
     :ivar host: the host around it, for what serves DLLs of Windows; None: there is only Hyper-V
     :ivar on_shutdown: function that a client's shutdown of the host calls, with whether the host shall start
         again; None: that is refused
@@ -116,7 +119,7 @@ class Model:
         self.host = None
         self.storage_network = storage_network or StorageNetwork()
         self.mappings = smb.Mappings(self)
-        self.machines = {}
+        self.machines = MappingProxyType({})
         self._subscriptions = []
         with self.lock:
             for family in FAMILIES:
@@ -145,6 +148,15 @@ class Model:
         :raises CimError: there is none of this name
         """
         return Namespace(self, self.store.namespace(name))
+
+    def take(self, machine: VirtualMachine):
+        """Have a virtual machine from now on."""
+        self.machines = MappingProxyType({**self.machines, machine.guid: machine})
+
+    def forget(self, machine: VirtualMachine):
+        """Have a virtual machine no longer."""
+        left = {guid: other for guid, other in self.machines.items() if other is not machine}
+        self.machines = MappingProxyType(left)
 
     def local_path(self, path: str) -> pathlib.Path:
         """The local path that a Windows path is kept at, on a drive or below a mapped share; or OSError."""

@@ -86,10 +86,11 @@ def build(model, machine, class_name, resources):
     )
     settings["VirtualSystemType"] = TYPES[class_name]
     model.store.add(V2, "Msvm_SettingsDefineState", ManagedElement=system.path, SettingData=settings.path)
-    built = model.machines[machine["guid"]] = VirtualMachine(model, system, settings)
+    built = VirtualMachine(model, system, settings)
     components = model.store.associators(settings, "Msvm_VirtualSystemSettingDataComponent")
     built.key_protector = machine["key_protector"]
     built.parts = {part["InstanceID"]: part for part in components}
+    model.take(built)
     return built
 
 
@@ -187,7 +188,7 @@ def remove(model, machine):
     machine.state = OFF
     switch_ports.update(model, machine)
     power.set_guest_service(model, machine, present=False)
-    del model.machines[machine.guid]
+    model.forget(machine)
     for instance in settings_of(model, machine):
         model.store.remove(instance)
     model.store.remove(machine.system)

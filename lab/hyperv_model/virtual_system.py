@@ -139,7 +139,8 @@ def add_machine(model, class_name, guid, values):
         ElementName="Security Settings",
     )
     model.store.add(V2, "Msvm_VirtualSystemExportSettingData", InstanceID=f"Microsoft:{guid}")
-    machine = model.machines[guid] = VirtualMachine(model, system, settings)
+    machine = VirtualMachine(model, system, settings)
+    model.take(machine)
     return machine
 
 
@@ -261,7 +262,7 @@ def _destroy(model, machine):
     checkpoints.destroy_all(model, machine)
     for part in machine.of(devices.CLASS):
         devices.release(model, machine, part)
-    del model.machines[machine.guid]
+    model.forget(machine)
     prefix = f"microsoft:{machine.guid}".lower()
     for class_name in ("CIM_SettingData", "CIM_BaseMetricValue"):
         for instance in model.store.of(V2, class_name):

@@ -47,6 +47,16 @@ class TestLifecycle(ModelCase):
         self.succeed(self.service, "DestroySystem", AffectedSystem=machine.system.path)
         self.assertNotIn(machine, self.model.machines.values())
 
+    def test_machines_come_and_go_while_others_look(self):
+        first = self.define("first")
+        looking = iter(self.model.machines.values())
+        self.define("second")
+        self.assertEqual([first], list(looking))
+        looking = iter(self.model.machines.values())
+        next(looking)
+        self.succeed(self.service, "DestroySystem", AffectedSystem=first.system.path)
+        self.assertEqual("second", next(looking).name)
+
     def test_many_at_once(self):
         failures = []
 
