@@ -112,10 +112,10 @@ class Connection:
 
 @contextmanager
 def _passwords(path: Path) -> Iterator[None]:
-    """Have pyspnego look up passwords in a file; it takes the path from the environment only."""
+    """Have pyspnego look up passwords in a file; it takes the path from the environment only.
+
+    The variable stays: threads that read the whole environment would stumble over one that goes.
+    """
     with _passwords_lock:
         os.environ["NTLM_USER_FILE"] = str(path)
-        try:
-            yield
-        finally:
-            del os.environ["NTLM_USER_FILE"]
+        yield
