@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What nova says of a server, held against the virtual machine that its host has."""
+"""What nova says of a server and of what was done to it, held against what its host has."""
 
 import ntpath
 
@@ -64,6 +64,24 @@ def _disk_differences(image: str, flavor: dict, machine: Machine, cow_images: bo
         f"{disk.path}, whose parents are {', '.join(disk.parents) or 'none'}" for disk in machine.disks
     )
     return [f"disk parents: nova says {expected}; the host has {has}"]
+
+
+def failed_actions(actions: list[dict]) -> list[str]:
+    """Say each event of a server's actions that did not succeed: nova undoes some of them without a trace in
+    the server's status (reboot: a failed one ends in ACTIVE, too).
+
+    :param actions: as nova shows each to an administrator (os-instance-actions), with its finished events
+    """
+    return [
+        f"{action['action']}: {event['event']} is {event['result']}: {_cause(event['traceback'])}"
+        for action in actions
+        for event in action["events"]
+        if event["result"] != "Success"
+    ]
+
+
+def _cause(traceback: str | None) -> str:
+    return traceback.strip().rpartition("\n")[2] if traceback else "nova has no traceback of it"
 
 
 def instance_name(server: dict) -> str:

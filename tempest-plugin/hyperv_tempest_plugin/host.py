@@ -48,9 +48,11 @@ class Nic:
 
 @dataclass(frozen=True)
 class Machine:
-    """A virtual machine; memory is in MiB."""
+    """A virtual machine; memory is in MiB, uptime in seconds since it was powered on or reset
+    (Msvm_ComputerSystem.OnTimeInMilliseconds)."""
 
     state: str
+    uptime: float
     vcpus: int
     memory: int
     disks: tuple[Disk, ...]
@@ -93,6 +95,7 @@ class HypervHost:
         state = int(system["EnabledState"])
         return Machine(
             state=STATES.get(state, f"EnabledState {state}"),
+            uptime=int(system["OnTimeInMilliseconds"]) / 1000,
             vcpus=int(processor["VirtualQuantity"]),
             memory=int(memory["VirtualQuantity"]),
             disks=tuple(Disk(path, tuple(self._parents(path))) for path in sorted(disks)),

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server's state, vCPUs, memory, disks and NICs are on its Hyper-V host what nova says they are."""
+"""A server's state, vCPUs, memory, disks and NICs are on its host what nova says they are; what was done
+to it has succeeded."""
+
+import time
 
 import testtools
 from tempest import config, test
@@ -8,7 +11,7 @@ from tempest.lib import decorators
 from tempest.lib.common.utils import data_utils, test_utils
 from winrm.protocol import Protocol
 
-from hyperv_tempest_plugin.comparison import differences, instance_name
+from hyperv_tempest_plugin.comparison import differences, failed_actions, instance_name
 from hyperv_tempest_plugin.host import HypervHost
 
 CONF = config.CONF
@@ -84,7 +87,31 @@ class TestHostState(test.BaseTestCase):
             self.fail(
                 f"server {server_id} ({instance_name(server)}) is not what nova says. " + ". ".join(found)
             )
+        failed = failed_actions(self.finished_actions(server_id))
+        if failed:
+            self.fail(f"server {server_id} ({instance_name(server)}) failed. " + ". ".join(failed))
         return server
+
+    def finished_actions(self, server_id):
+        """Return the actions on a server once their events have ended: shortly after its status is new."""
+        client = self.os_admin.servers_client
+        deadline = time.monotonic() + CONF.compute.build_timeout
+        while True:
+            actions = [
+                client.show_instance_action(server_id, action["request_id"])["instanceAction"]
+                for action in client.list_instance_actions(server_id)["instanceActions"]
+            ]
+            running = [
+                event["event"] for action in actions for event in action["events"] if not event["finish_time"]
+            ]
+            if not running:
+                return actions
+            if time.monotonic() > deadline:
+                self.fail(
+                    f"server {server_id}: after {CONF.compute.build_timeout} s {', '.join(running)} "
+                    "still runs, nova says"
+                )
+            time.sleep(CONF.compute.build_interval)
 
     def address_of(self, server):
         """Return the address of the host that nova has a server on."""
@@ -108,6 +135,35 @@ class TestHostState(test.BaseTestCase):
         self.servers.start_server(server_id)
         waiters.wait_for_server_status(self.servers, server_id, "ACTIVE")
         self.assert_host_agrees(server_id)
+
+    @decorators.idempotent_id("4e1f3a52-93d4-4d0e-8f5a-6d3b1c7e9a20")
+    def test_rebooted_server(self):
+        server_id = self.create_server()
+        for how in ("SOFT", "HARD"):
+            asked = time.monotonic()
+            self.servers.reboot_server(server_id, type=how)
+            waiters.wait_for_server_status(self.servers, server_id, "ACTIVE")
+            server = self.assert_host_agrees(server_id)
+            uptime = self.hosts[self.address_of(server)].machine(instance_name(server)).uptime
+            self.assertLess(
+                uptime,
+                time.monotonic() - asked,
+                f"nova says that server {server_id} was rebooted ({how}); "
+                f"its host has {instance_name(server)} running since before that",
+            )
+
+    @decorators.idempotent_id("b7c0a5d9-2f6e-4c38-9a41-0e8d7f5b3c16")
+    def test_paused_and_suspended_server(self):
+        server_id = self.create_server()
+        for action, status in (
+            (self.servers.pause_server, "PAUSED"),
+            (self.servers.unpause_server, "ACTIVE"),
+            (self.servers.suspend_server, "SUSPENDED"),
+            (self.servers.resume_server, "ACTIVE"),
+        ):
+            action(server_id)
+            waiters.wait_for_server_status(self.servers, server_id, status)
+            self.assert_host_agrees(server_id)
 
     @decorators.idempotent_id("0d4c2b67-1c85-4f0b-8f39-3a1b7a2e7d15")
     def test_deleted_server(self):

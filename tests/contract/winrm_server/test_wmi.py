@@ -239,7 +239,7 @@ class TestMachines(WmiCase):
 
     def test_bare_machine(self):
         self.define()
-        self.assertEqual(Machine("off", 1, 1024, (), ()), self.host.machine("instance-00000001"))
+        self.assertEqual(Machine("off", 0.0, 1, 1024, (), ()), self.host.machine("instance-00000001"))
 
     def attach(self, machine, path):
         controller = self.add(

@@ -4,12 +4,12 @@
 import dataclasses
 import unittest
 
-from hyperv_tempest_plugin.comparison import differences
+from hyperv_tempest_plugin.comparison import differences, failed_actions
 from hyperv_tempest_plugin.host import Disk, Machine, Nic
 
 IMAGE = "2b8d3a0e-34f5-4a2e-9c2e-7f0a0a5a1a11"
 ROOT = Disk(r"C:\Instances\i-1\root.vhdx", (rf"C:\Instances\_base\{IMAGE}_1.vhdx",))
-MACHINE = Machine("running", 2, 512, (ROOT,), (Nic("fa:16:3e:00:00:01", True),))
+MACHINE = Machine("running", 60.0, 2, 512, (ROOT,), (Nic("fa:16:3e:00:00:01", True),))
 
 
 class TestDifferences(unittest.TestCase):
@@ -63,4 +63,25 @@ class TestDifferences(unittest.TestCase):
         found = self.compare(nics=(Nic("fa:16:3e:00:00:01", False),))
         self.assertEqual(
             ["NIC fa:16:3e:00:00:01: nova says it is plugged; the host has it on no switch"], found
+        )
+
+
+class TestFailedActions(unittest.TestCase):
+    def events(self, **changes):
+        event = {"event": "compute_reboot_instance", "result": "Success", "traceback": None}
+        return [{"action": "reboot", "events": [{**event, **changes}]}]
+
+    def test_success(self):
+        self.assertEqual([], failed_actions(self.events()))
+        self.assertEqual([], failed_actions([{"action": "lock", "events": []}]))
+
+    def test_failure(self):
+        traceback = '  File "manager.py", line 1, in reboot\n    raise\nRuntimeError: no reboot today\n'
+        self.assertEqual(
+            ["reboot: compute_reboot_instance is Error: RuntimeError: no reboot today"],
+            failed_actions(self.events(result="Error", traceback=traceback)),
+        )
+        self.assertEqual(
+            ["reboot: compute_reboot_instance is Error: nova has no traceback of it"],
+            failed_actions(self.events(result="Error")),
         )
