@@ -16,9 +16,11 @@
 ``images``                   what a VHD or VHDX file is, read from the file itself
 ``networkops``               its network adapters
 ``consoleops``               its serial port, kept as a log
+``metricsops``               has Hyper-V measure it
 ``diagnosticsops``           what Hyper-V measures of it
 ``events``                   what Windows says of it without being asked
 ``hostops``                  what the host has
+``config``                   its options; ``former_options`` of its forerunners
 ``access``                   who may read a file
 ``compute``, ``service``     nova-compute, and the Windows services that host it and the agent
 ``stopping``                 how they are asked to stop

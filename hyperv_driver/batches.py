@@ -57,6 +57,7 @@ class Machine:
     :ivar serial_pipe: the path of the pipe that its first serial port is
     :ivar adapters: MAC addresses of its network adapters, by their names
     :ivar drives: its Drives
+    :ivar shuts_down_with_host: whether the host's shutdown shuts its guest down; else it saves its state
     :ivar boot_order: paths of the files that a machine of generation 2 boots from, the first one first
     """
 
@@ -72,6 +73,7 @@ class Machine:
     adapters: dict
     drives: list
     boot_order: list
+    shuts_down_with_host: bool = False
 
 
 class JobUtils(jobutils.JobUtils):
@@ -128,6 +130,8 @@ class VMUtils(vmutils10.VMUtils10):
         wanted = self._conn.Msvm_VirtualSystemSettingData.new()
         wanted.ElementName, wanted.Notes = machine.name, machine.notes
         wanted.AutomaticStartupAction = self._AUTOMATIC_STARTUP_ACTION_NONE
+        if machine.shuts_down_with_host:
+            wanted.AutomaticShutdownAction = constants.HOST_SHUTDOWN_ACTION_SHUTDOWN
         wanted.VirtualNumaEnabled = False
         if machine.generation == constants.VM_GEN_2:
             wanted.VirtualSystemSubType = self._VIRTUAL_SYSTEM_SUBTYPE_GEN2

@@ -30,9 +30,27 @@ OPTIONS = [
     ),
     cfg.IntOpt(
         "soft_reboot_timeout",
+        deprecated_name="wait_soft_reboot_seconds",
         default=60,
-        min=1,
+        min=0,
         help="Seconds that a guest has to shut down in a soft reboot; then it is rebooted the hard way.",
+    ),
+    cfg.BoolOpt(
+        "config_drive_inject_password",
+        default=True,
+        help="Put the administrator's password that nova made into the config drive.",
+    ),
+    cfg.BoolOpt(
+        "enable_instance_metrics_collection",
+        default=False,
+        help="Have Hyper-V measure what instances use of processors, memory and disks, for programs that ask "
+        "it for that (Measure-VM).",
+    ),
+    cfg.BoolOpt(
+        "instance_automatic_shutdown",
+        default=False,
+        help="When the host shuts down, have guests shut down rather than saved to disk. It holds for "
+        "instances that are made from now on.",
     ),
     cfg.BoolOpt(
         "use_multipath_io",
@@ -48,18 +66,21 @@ OPTIONS = [
     ),
     cfg.IntOpt(
         "volume_attach_retry_count",
+        deprecated_name="mounted_disk_query_retry_count",
         default=10,
         min=0,
         help="How often to look again for the disk of a volume after the login to its target.",
     ),
     cfg.IntOpt(
         "volume_attach_retry_interval",
+        deprecated_name="mounted_disk_query_retry_interval",
         default=5,
         min=0,
         help="Seconds between two of these looks.",
     ),
     cfg.IntOpt(
         "state_event_interval",
+        deprecated_name="power_state_check_timeframe",
         default=5,
         min=1,
         help="Seconds between two looks of Windows for virtual machines that changed their state: the delay "

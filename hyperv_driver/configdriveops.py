@@ -28,6 +28,8 @@ class ConfigDriveOps:
             return None
         if CONF.config_drive_format != FORMAT:
             raise exception.ConfigDriveUnsupportedFormat(format=CONF.config_drive_format)
+        if not CONF.hyperv.config_drive_inject_password:
+            admin_password = None
         metadata = instance_metadata.InstanceMetadata(
             instance,
             content=injected_files,

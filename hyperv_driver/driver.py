@@ -15,9 +15,11 @@ from hyperv_driver import (
     diskops,
     driveops,
     events,
+    former_options,
     hostops,
     imagecache,
     livemigrationops,
+    metricsops,
     migrationops,
     networkops,
     oswin,
@@ -63,7 +65,10 @@ class HyperVDriver(driver.ComputeDriver):
         self._imagecache = imagecache.ImageCache(vhdutils, pathutils)
         configdrives = configdriveops.ConfigDriveOps(utilities.access)
         drives = driveops.DriveOps(vmutils)
-        self._volumeops = volumeops.VolumeOps(vmutils, utilities.diskutils, utilities.connectors, drives)
+        metrics = metricsops.MetricsOps(utilities.metricsutils)
+        self._volumeops = volumeops.VolumeOps(
+            vmutils, utilities.diskutils, utilities.connectors, drives, metrics
+        )
         self._diskops = diskops.DiskOps(vhdutils, pathutils, self._imagecache, configdrives)
         self._networkops = networkops.NetworkOps(vmutils, utilities.networkutils)
         self._powerops = powerops.PowerOps(vmutils)
@@ -77,6 +82,7 @@ class HyperVDriver(driver.ComputeDriver):
             self._powerops,
             self._consoleops,
             configdrives,
+            metrics,
         )
         self._shareops = shareops.ShareOps(vhdutils, pathutils, configdrives)
         self._migrationops = migrationops.MigrationOps(
@@ -90,6 +96,7 @@ class HyperVDriver(driver.ComputeDriver):
             self._volumeops,
             self._networkops,
             self._consoleops,
+            metrics,
         )
         self._rescueops = rescueops.RescueOps(
             vmutils,
@@ -108,6 +115,7 @@ class HyperVDriver(driver.ComputeDriver):
         self._events = events.StateEvents(vmutils, self.emit_event)
 
     def init_host(self, host):
+        former_options.warn()
         self._networkops.check_switch()
         self._vmops.resume_consoles()
         self._events.start()

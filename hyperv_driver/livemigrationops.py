@@ -20,7 +20,7 @@ ENDED_BY_REQUEST = (constants.JOB_STATE_TERMINATED, constants.JOB_STATE_KILLED)
 
 class LiveMigrationOps:
     def __init__(
-        self, vmutils, livemigrationutils, diskops, shareops, volumeops, networkops, consoleops
+        self, vmutils, livemigrationutils, diskops, shareops, volumeops, networkops, consoleops, metricsops
     ):  # fmt: skip
         self._vmutils = vmutils
         self._livemigrationutils = livemigrationutils
@@ -29,6 +29,7 @@ class LiveMigrationOps:
         self._volumeops = volumeops
         self._networkops = networkops
         self._consoleops = consoleops
+        self._metricsops = metricsops
 
     def check_destination(self, instance, block_migration):
         """Whether this host can take an instance; nova has the source checked after that.
@@ -113,6 +114,7 @@ class LiveMigrationOps:
         """What is left to do where an instance is now."""
         self._networkops.plug(instance, network_info)
         self._consoleops.start(instance.name, instance.uuid)
+        self._metricsops.collect(instance.name)
 
     def roll_back(self, instance, block_device_info, destroy_disks):
         """Undo ``prepare`` for an instance that has not come.

@@ -51,6 +51,7 @@ class Utilities:
     hostutils: Any
     pathutils: Any
     livemigrationutils: Any
+    metricsutils: Any
     access: Any
     connectors: Any
 
@@ -68,6 +69,7 @@ class Utilities:
             hostutils=utilsfactory.get_hostutils(),
             pathutils=utilsfactory.get_pathutils(),
             livemigrationutils=utilsfactory.get_livemigrationutils(),
+            metricsutils=utilsfactory.get_metricsutils(),
             access=access.FileAccess(),
             connectors=connectors.Connectors(),
         )

@@ -18,7 +18,7 @@ LOG = logging.getLogger(__name__)
 class VMOps:
     def __init__(
         self, vmutils, virtapi, diskops, volumeops, networkops, powerops, consoleops,
-        configdriveops,
+        configdriveops, metricsops,
     ):  # fmt: skip
         self._vmutils = vmutils
         self._virtapi = virtapi
@@ -28,6 +28,7 @@ class VMOps:
         self._powerops = powerops
         self._consoleops = consoleops
         self._configdriveops = configdriveops
+        self._metricsops = metricsops
 
     def names(self):
         return self._vmutils.list_instances()
@@ -79,11 +80,13 @@ class VMOps:
             self._networkops.connect(network_info)
         if power_on:
             self._powerops.power_on(instance)
+        self._metricsops.collect(instance.name)
 
     def power_on(self, instance, block_device_info):
         """Power on with the volumes, wherever they are by now."""
         self._volumeops.reconnect(instance, block_device_info)
         self._powerops.power_on(instance)
+        self._metricsops.collect(instance.name)
 
     def reboot(self, instance, block_device_info, soft):
         """Power off and on, from any state; by way of the guest's own shutdown if ``soft``."""
@@ -126,6 +129,7 @@ class VMOps:
                 adapters=self._networkops.adapters(network_info),
                 drives=drives,
                 boot_order=boot_order,
+                shuts_down_with_host=CONF.hyperv.instance_automatic_shutdown,
             )
         )
         self._volumeops.attach_all(name, spec.generation, block_device_info)

@@ -37,11 +37,12 @@ class VolumeOps:
     :param connectors: connectors.Connectors
     """
 
-    def __init__(self, vmutils, diskutils, connectors, driveops):
+    def __init__(self, vmutils, diskutils, connectors, driveops, metricsops):
         self._vmutils = vmutils
         self._diskutils = diskutils
         self._connectors = connectors
         self._driveops = driveops
+        self._metricsops = metricsops
 
     def connector_properties(self):
         return self._connectors.properties()
@@ -56,6 +57,7 @@ class VolumeOps:
         with _locked(connection_info), contextlib.ExitStack() as undo:
             undo.callback(self._disconnect, connection_info)
             self._driveops.attach_volume(instance.name, self._connect(connection_info))
+            self._metricsops.collect(instance.name)
             undo.pop_all()
 
     def detach(self, instance, connection_info):

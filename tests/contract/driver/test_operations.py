@@ -249,6 +249,33 @@ class OperationsTest(OnHyperVTest):
         self.assertIn("it is Off, expected Running", said["raised"])
         self.assertEqual([True, True, RUNNING], self.nova("said = kept"))
 
+    @feature("Metrics")
+    def test_metrics(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            from os_win import utilsfactory
+            metricsutils = utilsfactory.get_metricsutils()
+            made = [spawn(instance("x-1", image_ref="{image}"), "vhdx")]
+            CONF.set_override("enable_instance_metrics_collection", True, group="hyperv")
+            made.append(spawn(instance("x-2", image_ref="{image}"), "vhdx"))
+            CONF.clear_override("enable_instance_metrics_collection", group="hyperv")
+            disks = lambda one: len(list(metricsutils.get_disk_metrics(one.name)))
+            said = [[metricsutils.get_memory_metrics(one.name), disks(one)] for one in made]
+        """)
+        self.assertEqual([[0, 1], [512, 1]], said)
+
+    def test_what_happens_at_the_hosts_shutdown(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            said, settings = [], lambda one: hyperv._vmops._vmutils._lookup_vm_check(one.name)
+            for number, shuts_down in enumerate((False, True), start=1):
+                CONF.set_override("instance_automatic_shutdown", shuts_down, group="hyperv")
+                made = spawn(instance(f"x-{{number}}", image_ref="{image}"), "vhdx")
+                said.append(settings(made).AutomaticShutdownAction)
+            CONF.clear_override("instance_automatic_shutdown", group="hyperv")
+        """)
+        self.assertEqual([3, 4], said)  # save, shut down
+
     @feature("Diagnostics")
     def test_diagnostics(self):
         image = self.add_image("vhdx")

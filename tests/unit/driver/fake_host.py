@@ -446,6 +446,14 @@ class FakeAccess:
         self.restricted[path] = os.path.getsize(path)
 
 
+class FakeMetricsUtils:
+    def __init__(self):
+        self.measured = []
+
+    def enable_vm_metrics_collection(self, vm_name):
+        self.measured.append(vm_name)
+
+
 class FakeLiveMigrationUtils:
     """What goes wrong is in `failure`, raised once; a machine that moved is gone from here."""
 
@@ -486,6 +494,7 @@ def utilities():
         hostutils=FakeHostUtils(),
         pathutils=FakePathUtils(vhdutils),
         livemigrationutils=FakeLiveMigrationUtils(vmutils),
+        metricsutils=FakeMetricsUtils(),
         access=FakeAccess(),
         connectors=connectors,
     )
