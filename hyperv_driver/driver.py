@@ -18,6 +18,7 @@ from hyperv_driver import (
     former_options,
     hostops,
     imagecache,
+    leftovers,
     livemigrationops,
     metricsops,
     migrationops,
@@ -111,6 +112,9 @@ class HyperVDriver(driver.ComputeDriver):
         self._snapshotops = snapshotops.SnapshotOps(
             vmutils, vhdutils, pathutils, self._diskops, drives, self._image_api
         )
+        self._leftovers = leftovers.Leftovers(
+            vmutils, utilities.livemigrationutils, pathutils, self._snapshotops
+        )
         self._diagnosticsops = diagnosticsops.DiagnosticsOps(vmutils, utilities.hostutils)
         self._events = events.StateEvents(vmutils, self.emit_event)
 
@@ -119,6 +123,10 @@ class HyperVDriver(driver.ComputeDriver):
         self._networkops.check_switch()
         self._vmops.resume_consoles()
         self._events.start()
+
+    def process_instances_at_startup(self, context, instances):
+        self._leftovers.clean(context, self._hostops.node_name, instances)
+        return instances
 
     def cleanup_host(self, host):
         self._events.stop()

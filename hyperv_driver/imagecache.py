@@ -37,7 +37,7 @@ class ImageCache:
                 os.utime(path)  # it is in use: see remove_unused
                 return path
             self._pathutils.check_create_dir(paths.image_cache())
-            part = f"{path}.part"
+            part = f"{path}{paths.PART}"
             nova_images.fetch(context, image_id, part)
             try:
                 disk = images.inspect(part, disk_format)

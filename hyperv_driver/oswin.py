@@ -4,6 +4,8 @@
 import dataclasses
 from typing import Any
 
+from oslo_utils import uuidutils
+
 from hyperv_driver import batches
 from hyperv_driver.without_eventlet import without_eventlet
 
@@ -13,7 +15,30 @@ with without_eventlet():
     # utilsfactory imports these by name, when first asked: import here all those that import eventlet.
     from os_win.utils.network import networkutils  # noqa: F401
 
-__all__ = ["Utilities", "adapters", "attached_files", "constants", "exceptions", "inject_nmi"]
+__all__ = [
+    "Utilities", "adapters", "attached_files", "constants", "exceptions", "inject_nmi", "instances",
+    "planned_machines",
+]  # fmt: skip
+
+
+def instances(vmutils):
+    """(name, uuid) of each virtual machine that is an instance of nova's: the uuid is its note."""
+    for name, notes in vmutils.list_instance_notes():
+        if notes and uuidutils.is_uuid_like(notes[0]):
+            yield name, notes[0]
+
+
+def planned_machines(vmutils):
+    """(name, uuid) of each virtual machine that is yet to come, for which os-win has no method.
+
+    :returns: None for the uuid of one that is no instance of nova's
+    """
+    planned = vmutils._conn.Msvm_VirtualSystemSettingData(
+        ["ElementName", "Notes"], VirtualSystemType=vmutils._VIRTUAL_SYSTEM_TYPE_PLANNED
+    )
+    for settings in planned:
+        (note, *_others) = settings.Notes or (None,)
+        yield settings.ElementName, note if note and uuidutils.is_uuid_like(note) else None
 
 
 def adapters(networkutils):

@@ -24,9 +24,14 @@ import nova.conf
 
 CONF = nova.conf.CONF
 
+EXPORTED = "snapshot_"
+CACHE, ASIDE, MARK, PART = "_base", "_aside", ".mark", ".part"
+# Folder, and the ends of the names of those files in it that are there for the moment only.
+UNFINISHED = {"": (MARK,), CACHE: (PART, ".part.vhd", ".part.vhdx")}
+
 
 def image_cache():
-    return os.path.join(CONF.instances_path, "_base")
+    return os.path.join(CONF.instances_path, CACHE)
 
 
 def cached_image(image_id, disk_format):
@@ -47,7 +52,17 @@ def instance_folder(instance_name):
 
 
 def aside_folder(instance_name):
-    return os.path.join(CONF.instances_path, f"{instance_name}_aside")
+    return os.path.join(CONF.instances_path, f"{instance_name}{ASIDE}")
+
+
+def instance_of(folder):
+    """The name of the instance whose folder has this name, be it set aside; None: it is no instance's."""
+    return None if folder == CACHE else folder.removesuffix(ASIDE)
+
+
+def may_be_shared(path):
+    """Whether other hosts may have this folder too: it is on a share or a cluster's volume."""
+    return path.startswith("\\\\") or "\\clusterstorage\\" in path.lower()
 
 
 def moved(path, folder):
@@ -93,7 +108,7 @@ def rescue_config_drive(instance_name):
 
 
 def exported_disk(instance_name, image_id, disk_format):
-    return os.path.join(instance_folder(instance_name), f"snapshot_{image_id}.{disk_format}")
+    return os.path.join(instance_folder(instance_name), f"{EXPORTED}{image_id}.{disk_format}")
 
 
 def disk_format(path):

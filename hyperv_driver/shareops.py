@@ -44,7 +44,7 @@ class ShareOps:
 
     def leave_mark(self):
         """Make a file in the folder of instances that no other folder has; returns its path."""
-        mark = os.path.join(CONF.instances_path, f"{uuid.uuid4()}.mark")
+        mark = os.path.join(CONF.instances_path, f"{uuid.uuid4()}{paths.MARK}")
         self._pathutils.open(mark, "w").close()
         return mark
 

@@ -6,6 +6,7 @@ that it is a difference from, into one disk of its own. Then the checkpoint goes
 """
 
 import contextlib
+import os
 import time
 
 from nova import exception
@@ -20,6 +21,8 @@ LOG = logging.getLogger(__name__)
 # Seconds that Hyper-V has for merging what was written meanwhile. It goes on after that, too.
 MERGE_TIMEOUT = 600
 LOOK_EVERY = 0.5
+# The name by which a checkpoint of this driver is told from one of the operator's.
+CHECKPOINT = "nova-snapshot"
 
 
 class SnapshotOps:
@@ -68,6 +71,18 @@ class SnapshotOps:
                 self._image_api.update(context, image_id, metadata, data, purge_props=False)
         self._wait_until_merged(instance, root)
 
+    def remove_leftovers(self, instance):
+        """Remove what a snapshot left that ended with nova-compute; Hyper-V then merges."""
+        name, folder = instance.name, paths.instance_folder(instance.name)
+        if self._vmutils.vm_exists(name):
+            for checkpoint in self._vmutils.get_vm_snapshots(name, CHECKPOINT):
+                LOG.warning("Removing the checkpoint of an unfinished snapshot.", instance=instance)
+                self._vmutils.remove_vm_snapshot(checkpoint)
+        for file in os.listdir(folder) if self._pathutils.exists(folder) else ():
+            if file.startswith(paths.EXPORTED):
+                LOG.warning("Removing %s of an unfinished snapshot.", file, instance=instance)
+                self._pathutils.remove(os.path.join(folder, file))
+
     @contextlib.contextmanager
     def _at_rest(self, instance):
         state = self._vmutils.get_vm_state(instance.name)
@@ -80,7 +95,7 @@ class SnapshotOps:
                 f"cannot snapshot {instance.name}: it is {powerops.NAMES.get(state, state)} and has disks of "
                 "the host, with which Hyper-V takes no checkpoint; needs Off"
             )
-        checkpoint = self._vmutils.take_vm_snapshot(instance.name)
+        checkpoint = self._vmutils.take_vm_snapshot(instance.name, CHECKPOINT)
         try:
             yield
         finally:

@@ -7,9 +7,8 @@ import nova.conf
 from nova import exception
 from nova.compute import task_states
 from oslo_log import log as logging
-from oslo_utils import uuidutils
 
-from hyperv_driver import batches, driveops, paths, specs
+from hyperv_driver import batches, driveops, oswin, paths, specs
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -35,14 +34,12 @@ class VMOps:
 
     def uuids(self):
         """The instances' uuids; virtual machines that are no instances have none."""
-        first_notes = (notes[0] for _name, notes in self._vmutils.list_instance_notes() if notes)
-        return [note for note in first_notes if uuidutils.is_uuid_like(note)]
+        return [uuid for _name, uuid in oswin.instances(self._vmutils)]
 
     def resume_consoles(self):
         """Log the consoles of the instances that nova-compute finds when it starts."""
-        for name, notes in self._vmutils.list_instance_notes():
-            if notes and uuidutils.is_uuid_like(notes[0]):
-                self._consoleops.start(name, notes[0])
+        for name, uuid in oswin.instances(self._vmutils):
+            self._consoleops.start(name, uuid)
 
     def spawn(
         self, context, instance, image_meta, injected_files, admin_password, network_info, block_device_info,

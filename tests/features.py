@@ -52,6 +52,7 @@ FEATURES = {
     "Serial console": (YES, YES),
     "Device tagging": (YES, YES),
     "Diagnostics": (NO, NO),
+    "Clean up after a crash": (NO, NO),
     "Metrics": (YES, YES),
     "Crash dump (NMI)": (NO, NO),
     "Secure boot": (YES, YES),

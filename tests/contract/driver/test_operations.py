@@ -234,6 +234,31 @@ class OperationsTest(OnHyperVTest):
             large, small = [RUNNING, [2, 2], 1024, True], [RUNNING, [1, 1], 512, True]
             self.assertEqual([large, small, large, ["_base", "instance-00000001"]], said)
 
+    @feature("Clean up after a crash")
+    def test_what_a_crash_left(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            from os_win import utilsfactory
+            from unittest import mock
+            vmutils, migrationutils = hyperv._vmops._vmutils, utilsfactory.get_migrationutils()
+            made = spawn(instance("x-1", image_ref="{image}"), "vhdx")
+            vmutils.take_vm_snapshot(made.name, "by hand")
+            vmutils.take_vm_snapshot(made.name, "nova-snapshot")
+            hyperv.power_off(spawn(instance("x-2", image_ref="{image}"), "vhdx"))
+            migrationutils.export_vm("instance-00000002", r"C:\\export", 1)
+            (guid,) = os.listdir(r"C:\\export\\Virtual Machines")
+            hyperv.destroy(admin, instance("x-2"), [])
+            migrationutils.import_vm_definition(rf"C:\\export\\Virtual Machines\\{{guid}}", r"C:\\export")
+            planned = migrationutils.planned_vm_exists("instance-00000002")
+            with mock.patch("nova.objects.MigrationList.get_in_progress_by_host_and_node", return_value=[]):
+                hyperv.process_instances_at_startup(admin, [made])
+            said = [planned, migrationutils.planned_vm_exists("instance-00000002"),
+                    [len(vmutils.get_vm_snapshots(made.name, name)) for name in ("by hand", "nova-snapshot")],
+                    hyperv.list_instances(), hyperv.get_info(made).state]
+            vmutils.remove_vm_snapshot(vmutils.get_vm_snapshots(made.name)[0])
+        """)
+        self.assertEqual([True, False, [1, 0], ["instance-00000001"], RUNNING], said)
+
     @feature("Crash dump (NMI)")
     def test_crash_dump(self):
         image = self.add_image("vhdx")

@@ -35,11 +35,16 @@ class FakeConnection:
 
     def __init__(self, vms):
         self._vms = vms
+        self.planned = {}
 
     def Msvm_StorageAllocationSettingData(self, fields):
         assert fields == ["HostResource"]
         paths = [path for vm in self._vms.values() for _bus, path in vm["disks"]]
         return [types.SimpleNamespace(HostResource=[path]) for path in paths]
+
+    def Msvm_VirtualSystemSettingData(self, fields, VirtualSystemType):
+        assert (fields, VirtualSystemType) == (["ElementName", "Notes"], "planned")
+        return [types.SimpleNamespace(ElementName=name, Notes=notes) for name, notes in self.planned.items()]
 
 
 class FakeJobUtils:
@@ -48,6 +53,8 @@ class FakeJobUtils:
 
 
 class FakeVMUtils:
+    _VIRTUAL_SYSTEM_TYPE_PLANNED = "planned"
+
     def __init__(self):
         self._jobutils = FakeJobUtils()
         self.vms = {}
@@ -199,18 +206,19 @@ class FakeVMUtils:
     def destroy_nic(self, vm_name, nic_name):
         self._vm(vm_name)["nics"].pop(nic_name, None)
 
-    def get_vm_snapshots(self, vm_name):
-        return self._vm(vm_name).get("snapshots", [])
+    def get_vm_snapshots(self, vm_name, snapshot_name=None):
+        snapshots = self._vm(vm_name).get("snapshots", [])
+        return [vm_name for name, _disks in snapshots if snapshot_name in (None, name)]
 
-    def take_vm_snapshot(self, vm_name):
+    def take_vm_snapshot(self, vm_name, snapshot_name=None):
         vm = self._vm(vm_name)
-        vm["snapshots"] = [*vm.get("snapshots", ()), list(vm["disks"])]
+        vm["snapshots"] = [*vm.get("snapshots", ()), (snapshot_name, list(vm["disks"]))]
         vm["disks"] = [(bus, path.replace(".vhd", "_1.avhd")) for bus, path in vm["disks"]]
         return vm_name
 
     def remove_vm_snapshot(self, snapshot_path):
         vm = self._vm(snapshot_path)
-        vm["disks"] = vm["snapshots"].pop()
+        _name, vm["disks"] = vm["snapshots"].pop()
 
     def get_vm_generation(self, vm_name):
         return self._vm(vm_name)["generation"]
