@@ -15,6 +15,7 @@
 ``leftovers``                what a nova-compute that died left behind
 ``configdriveops``           what nova tells the guest, written by ``iso9660``
 ``images``                   what a VHD or VHDX file is, read from the file itself
+``taggedops``                which of its devices the user tagged
 ``networkops``               its network adapters
 ``consoleops``               its serial port, kept as a log
 ``metricsops``               has Hyper-V measure it

@@ -28,6 +28,7 @@ from hyperv_driver import (
     rescueops,
     shareops,
     snapshotops,
+    taggedops,
     vmops,
     volumeops,
 )
@@ -47,11 +48,14 @@ class HyperVDriver(driver.ComputeDriver):
         "has_imagecache": True,
         "supports_attach_interface": True,
         "supports_bfv_rescue": True,
+        "supports_device_tagging": True,
         "supports_evacuate": True,
         "supports_extend_volume": True,
         # Who migrates a server wants it off its host.
         "supports_migrate_to_same_host": False,
         "supports_secure_boot": True,
+        "supports_tagged_attach_interface": True,
+        "supports_tagged_attach_volume": True,
         "supports_image_type_iso": True,
         "supports_image_type_vhd": True,
         "supports_image_type_vhdx": True,
@@ -74,6 +78,7 @@ class HyperVDriver(driver.ComputeDriver):
         self._networkops = networkops.NetworkOps(vmutils, utilities.networkutils)
         self._powerops = powerops.PowerOps(vmutils)
         self._consoleops = consoleops.ConsoleOps()
+        self._taggedops = taggedops.TaggedOps(vmutils, self._volumeops, self._diskops)
         self._vmops = vmops.VMOps(
             vmutils,
             virtapi,
@@ -84,6 +89,8 @@ class HyperVDriver(driver.ComputeDriver):
             self._consoleops,
             configdrives,
             metrics,
+            drives,
+            self._taggedops,
         )
         self._shareops = shareops.ShareOps(vhdutils, pathutils, configdrives)
         self._migrationops = migrationops.MigrationOps(
@@ -294,6 +301,7 @@ class HyperVDriver(driver.ComputeDriver):
     def attach_volume(self, context, connection_info, instance, mountpoint,
                       disk_bus=None, device_type=None, encryption=None):  # fmt: skip
         self._volumeops.attach(instance, connection_info, disk_bus, encryption)
+        self._taggedops.add_volume(context, instance, connection_info)
 
     def detach_volume(self, context, connection_info, instance, mountpoint, encryption=None):
         self._volumeops.detach(instance, connection_info)
@@ -303,6 +311,7 @@ class HyperVDriver(driver.ComputeDriver):
 
     def attach_interface(self, context, instance, image_meta, vif):
         self._networkops.attach(instance, vif)
+        self._taggedops.add_adapter(context, instance, vif)
 
     def detach_interface(self, context, instance, vif):
         self._networkops.detach(instance, vif)

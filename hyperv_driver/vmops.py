@@ -2,6 +2,7 @@
 """A virtual machine from spawn to destroy. Its name in Hyper-V is the instance's name, its note the uuid."""
 
 import contextlib
+import dataclasses
 
 import nova.conf
 from nova import exception
@@ -17,7 +18,7 @@ LOG = logging.getLogger(__name__)
 class VMOps:
     def __init__(
         self, vmutils, virtapi, diskops, volumeops, networkops, powerops, consoleops,
-        configdriveops, metricsops,
+        configdriveops, metricsops, driveops, taggedops,
     ):  # fmt: skip
         self._vmutils = vmutils
         self._virtapi = virtapi
@@ -28,6 +29,8 @@ class VMOps:
         self._consoleops = consoleops
         self._configdriveops = configdriveops
         self._metricsops = metricsops
+        self._driveops = driveops
+        self._taggedops = taggedops
 
     def names(self):
         return self._vmutils.list_instances()
@@ -65,16 +68,32 @@ class VMOps:
                 if spec.disk_format:
                     self._diskops.create_root(context, instance, spec.disk_format)
                 self._diskops.create_others(instance, block_device_info)
-            self._configdriveops.create(instance, network_info, injected_files, admin_password)
             disks = self._diskops.present(instance, block_device_info)
-            self.build(instance, spec, disks, block_device_info, network_info, power_on)
+            self.build(
+                instance, spec, disks, block_device_info, network_info, power_on,
+                lambda: self._configdriveops.create(instance, network_info, injected_files, admin_password),
+            )  # fmt: skip
             undo.pop_all()
 
-    def build(self, instance, spec, disks, block_device_info, network_info, power_on):
-        """Make the virtual machine of an instance whose disks are there, wire it and start it."""
+    def build(
+        self, instance, spec, disks, block_device_info, network_info, power_on, create_config_drive=None
+    ):  # fmt: skip
+        """Make the virtual machine of an instance whose disks are there, wire it and start it.
+
+        :param create_config_drive: makes one and returns its path or None; not given: it is of the disks
+        """
+        tagged = self._taggedops.of(instance)
+        if create_config_drive:
+            disks = dataclasses.replace(disks, config_drive=None if tagged else create_config_drive())
         with self._wait_for_ports(instance, network_info if power_on else []):
             self._create(instance, spec, disks, block_device_info, network_info)
             self._networkops.connect(network_info)
+        self._taggedops.describe(instance, tagged, block_device_info)
+        if create_config_drive and tagged:
+            # It tells of the devices, so that it comes after them.
+            config_drive = create_config_drive()
+            if config_drive:
+                self._driveops.attach_config_drive(instance.name, spec.generation, config_drive)
         if power_on:
             self._powerops.power_on(instance)
         self._metricsops.collect(instance.name)

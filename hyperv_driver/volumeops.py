@@ -95,6 +95,14 @@ class VolumeOps:
             "mounted_disk_path"
         ]
 
+    def attachment(self, name, connection_info):
+        """Where the drive of an attached volume is, as os-win's get_disk_attachment_info has it."""
+        if _is_file(connection_info):
+            return self._vmutils.get_disk_attachment_info(self._path(connection_info), is_physical=False)
+        return self._vmutils.get_disk_attachment_info(
+            self.drive_path(name, connection_info), serial=connection_info["serial"]
+        )
+
     def check_all(self, block_device_info):
         """Refuse volumes that an instance cannot have, before anything is made for it; see ``check``."""
         for mapping in driver.block_device_info_get_mapping(block_device_info):

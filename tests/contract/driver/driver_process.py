@@ -25,6 +25,7 @@ from hyperv_driver import driver  # noqa: E402
 from tests.contract.driver.waiting import wait_for  # noqa: E402, F401
 from tests.unit.driver.base import (  # noqa: E402, F401
     FakeVirtAPI,
+    Records,
     fibre_channel_volume,
     flavor,
     image_meta,
@@ -80,6 +81,9 @@ def run(code):
 
 
 images.fetch = fetch
+records = Records()
+for patch in records.patches:
+    patch.start()
 CONF([], project="nova", default_config_files=[])
 CONF.set_override("instances_path", INSTANCES)
 CONF.set_override("vswitch_name", "external", group="hyperv")

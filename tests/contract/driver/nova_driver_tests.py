@@ -16,7 +16,7 @@ from nova.virt import fake
 
 from hyperv_driver import config, driver
 from tests.unit.driver import fake_host
-from tests.unit.driver.base import image_file, image_meta, iscsi_volume, with_volumes
+from tests.unit.driver.base import Records, image_file, image_meta, iscsi_volume, with_volumes
 
 
 class DriverOnFakeHost(driver.HyperVDriver):
@@ -50,6 +50,9 @@ class HyperVDriverTestCase(test_virt_drivers._VirtDriverTestCase, test.TestCase)
         self.stub_out("nova.virt.fake.FakeVirtAPI", VirtAPI)
         self.stub_out("nova.virt.images.fetch", self._fetch)
         config.CONF.set_override("vswitch_name", "external", group="hyperv")
+        for patch in Records().patches:
+            patch.start()
+            self.addCleanup(patch.stop)
         super().setUp()
 
     def _fetch(self, context, image_href, path, trusted_certs=None):

@@ -105,6 +105,44 @@ class VolumesTest(OnTargetsTest):
             """)
             self.assert_nothing_is_connected()
 
+    @feature("Device tagging")
+    def test_tagged_devices(self):
+        for machine_type, root in zip(GENERATIONS, (["ide", "0:0"], ["scsi", "0:0:0:0"]), strict=True):
+            said = self.nova(f"""
+                from unittest import mock
+                from nova.api.metadata import base as metadata
+                from nova.objects import Instance
+                made, port, described = instance(image_ref=image, config_drive="True"), vif(), []
+                Instance.save, save = lambda _instance: None, Instance.save
+                records.add_adapter(port, "nic")
+                records.add_disk("boot", "image")
+                records.add_disk("first", volume_id=one["serial"])
+                def told(instance, **_arguments):
+                    described.append(len(instance.device_metadata.devices))
+                    return mock.Mock(metadata_for_config_drive=lambda: [("ec2/meta", b"{{}}")])
+                with mock.patch("nova.api.metadata.base.InstanceMetadata", told):
+                    spawn(made, "vhdx", [port], with_volumes(one), hw_machine_type="{machine_type}")
+                records.add_disk("later", volume_id=two["serial"])
+                hyperv.attach_volume(admin, two, made, "/dev/sdc")
+                Instance.save = save
+                api = mock.Mock(instance=made, _check_os_version=lambda *_: True)
+                devices = metadata.InstanceMetadata._get_device_metadata(api, "latest")
+                dvds = hyperv._vmops._vmutils.get_vm_dvd_disk_paths(made.name)
+                said = [described, [[device["bus"], device["address"], device["tags"]] for device in devices],
+                        [os.path.basename(dvd) for dvd in dvds], hyperv.get_info(made).state]
+                hyperv.destroy(admin, made, [port], with_volumes(one, two))
+                records.adapters.clear()
+                records.disks.clear()
+            """)
+            first, later = (0, 1) if root[0] == "ide" else (1, 3)
+            expected = [
+                ["pci", "none", ["nic"]],
+                [*root, ["boot"]],
+                ["scsi", f"0:0:0:{first}", ["first"]],
+                ["scsi", f"0:0:0:{later}", ["later"]],
+            ]
+            self.assertEqual([[3], expected, ["configdrive.iso"], RUNNING], said)
+
     @feature("Boot from volume")
     def test_boot_from_volume(self):
         for machine_type, bus in zip(GENERATIONS, ("IDE", "SCSI"), strict=True):

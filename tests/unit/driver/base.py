@@ -45,6 +45,7 @@ def instance(name="instance-00000001", **changes):
         "task_state": None,
         "numa_topology": None,
         "system_metadata": {},
+        "device_metadata": None,
         "flavor": flavor(),
     } | changes
     made = objects.Instance(context.get_admin_context(), **values)
@@ -110,6 +111,42 @@ def with_volumes(*connection_infos, boot=False, **block_device_info):
     return {"block_device_mapping": mappings, "root_device_name": "/dev/sda"} | block_device_info
 
 
+class Records:
+    """nova's records of adapters and disks of one instance, for want of a database: VirtualInterfaces in
+    `adapters`, BlockDeviceMappings in `disks`.
+    """
+
+    def __init__(self):
+        self.adapters, self.disks = [], []
+        self.patches = [
+            mock.patch("nova.objects.VirtualInterfaceList.get_by_instance_uuid", lambda *_: self.adapters),
+            mock.patch("nova.objects.BlockDeviceMappingList.get_by_instance_uuid", lambda *_: self.disks),
+            mock.patch(
+                "nova.objects.VirtualInterface.get_by_uuid",
+                lambda _context, uuid: next((one for one in self.adapters if one.uuid == uuid), None),
+            ),
+            mock.patch(
+                "nova.objects.BlockDeviceMapping.get_by_volume_and_instance",
+                lambda _context, volume, _instance: next(
+                    (one for one in self.disks if one.volume_id == volume),
+                    objects.BlockDeviceMapping(tag=None),
+                ),
+            ),
+        ]
+
+    def add_adapter(self, vif, tag):
+        made = objects.VirtualInterface(uuid=vif["id"], address=vif["address"], tag=tag)
+        self.adapters.append(made)
+
+    def add_disk(self, tag, source="volume", volume_id=None, guest_format=None):
+        destination = "volume" if source == "volume" else "local"
+        made = objects.BlockDeviceMapping(
+            id=len(self.disks), tag=tag, source_type=source, destination_type=destination,
+            volume_id=volume_id, guest_format=guest_format,
+        )  # fmt: skip
+        self.disks.append(made)
+
+
 class FakeVirtAPI:
     """Stands for nova's ComputeVirtAPI: notes what was waited for, and may fail to deliver it."""
 
@@ -147,6 +184,10 @@ class DriverTestCase(testtools.TestCase):
         self.glance = {}
         self.fetches = []
         self.useFixture_patch("nova.virt.images.fetch", self._fetch)
+        self.records = Records()
+        for patch in self.records.patches:
+            patch.start()
+            self.addCleanup(patch.stop)
 
     def useFixture_patch(self, target, replacement):
         patch = mock.patch(target, replacement)
