@@ -4,6 +4,7 @@
 ============================ ====================================================================
 ``driver``                   the class that nova loads; hands every call to one of the ops below
 ``vmops``                    a virtual machine from spawn to destroy
+``quotas``                   how much its disks may do
 ``specs``                    what an instance asks of it, or a refusal
 ``powerops``                 its states: on, off, reboot, pause, suspend
 ``diskops``, ``imagecache``  its disks, and the images they are differences of

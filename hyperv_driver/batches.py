@@ -36,12 +36,14 @@ class Drive:
 
     :ivar path: of the file
     :ivar is_dvd: whether it is a DVD drive, rather than a hard disk
+    :ivar iops_limit: most operations of 8 KiB that it does in a second; 0: any number
     :ivar ide: its (controller, slot); None: it is on the SCSI controller, in the next slot
     """
 
     path: str
     is_dvd: bool = False
     ide: tuple | None = None
+    iops_limit: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,6 +200,7 @@ class VMUtils(vmutils10.VMUtils10):
                     templates[self._DVD_DISK_RES_SUB_TYPE if drive.is_dvd else self._HARD_DISK_RES_SUB_TYPE],
                     Parent=path,
                     HostResource=[drive.path],
+                    **({"IOPSLimit": drive.iops_limit} if drive.iops_limit else {}),
                 )
                 for drive, path in zip(machine.drives, added, strict=True)
             ],

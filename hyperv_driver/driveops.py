@@ -9,7 +9,7 @@ import dataclasses
 
 from nova import exception
 
-from hyperv_driver import batches
+from hyperv_driver import batches, oswin
 from hyperv_driver.oswin import constants, exceptions
 
 
@@ -122,6 +122,11 @@ class DriveOps:
     def attach_other(self, name, path):
         self._vmutils.attach_scsi_drive(name, path)
 
+    def limit(self, path, iops):
+        """Limit an attached hard disk to so many operations in a second; 0: do not."""
+        if iops:
+            self._vmutils.set_disk_qos_specs(path, max_iops=iops)
+
     def detach(self, name, path):
         """Take away the drive that the file is in; none is no error."""
         self._vmutils.detach_vm_disk(name, path, is_physical=False)
@@ -142,8 +147,10 @@ class DriveOps:
             if is_physical:
                 self._move_physical(name, path, place["controller_path"], new_slot)
             else:
+                limit = oswin.iops_limit(self._vmutils, path)
                 self.detach(name, path)
                 self._vmutils.attach_ide_drive(name, path, 0, new_slot)
+                self.limit(path, limit)
 
     def _move_physical(self, name, path, controller, new_slot):
         drives = self._vmutils.get_vm_physical_disk_mapping(name)
@@ -158,9 +165,10 @@ class DriveOps:
             self._vmutils.attach_scsi_drive(name, path, constants.DVD)
 
 
-def drives(generation, disks):
+def drives(generation, disks, iops_limit=0):
     """The drives of a new virtual machine with these Disks.
 
+    :param iops_limit: of each hard disk
     :returns: batches.Drives, and the paths of the files to boot from, the first one first
     """
     on_ide = generation == constants.VM_GEN_1
@@ -172,5 +180,7 @@ def drives(generation, disks):
     ]
     boot_order = [path for path in (disks.boot_dvd, disks.root) if path]
     return [
-        batches.Drive(path, is_dvd, place if on_ide else None) for path, is_dvd, place in found if path
+        batches.Drive(path, is_dvd, place if on_ide else None, 0 if is_dvd else iops_limit)
+        for path, is_dvd, place in found
+        if path
     ], boot_order

@@ -17,7 +17,7 @@ with without_eventlet():
 
 __all__ = [
     "Utilities", "adapters", "attached_files", "constants", "exceptions", "inject_nmi", "instances",
-    "planned_machines",
+    "iops_limit", "planned_machines",
 ]  # fmt: skip
 
 
@@ -61,6 +61,11 @@ def attached_files(vmutils):
     """The files in the drives of all virtual machines, for which os-win has no method."""
     disks = vmutils._conn.Msvm_StorageAllocationSettingData(["HostResource"])
     return [path for disk in disks for path in disk.HostResource or ()]
+
+
+def iops_limit(vmutils, path):
+    """How many operations a second an attached hard disk does at most, which os-win only sets; 0: all."""
+    return vmutils._get_mounted_disk_resource_from_path(path, is_physical=False).IOPSLimit or 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ from nova import exception
 from nova.objects import fields
 from nova.virt import configdrive
 
-from hyperv_driver import images, volumeops
+from hyperv_driver import images, quotas, volumeops
 from hyperv_driver.oswin import constants
 
 GENERATIONS = {
@@ -26,12 +26,14 @@ class Spec:
     :ivar disk_format: of its image; None: it boots from a volume
     :ivar secure_boot: whether its firmware checks what it boots
     :ivar needs_uefi_ca: whether that is signed by Microsoft's UEFI CA
+    :ivar iops_limit: of each of its own disks, see ``quotas``; 0: none
     """
 
     generation: int
     disk_format: str | None
     secure_boot: bool = False
     needs_uefi_ca: bool = False
+    iops_limit: int = 0
 
 
 def spec_of(instance, image_meta, block_device_info, injected_files=()):
@@ -83,7 +85,11 @@ def spec_of(instance, image_meta, block_device_info, injected_files=()):
         f"expected one of: {', '.join(SIGNED_BY_UEFI_CA)}",
     )
     refuse_if(instance.numa_topology, f"it asks for NUMA nodes or pinned CPUs{NOT_YET}")
-    return Spec(generation, disk_format, secure_boot, SIGNED_BY_UEFI_CA.get(os_type, False))
+    try:
+        iops_limit = quotas.of_flavor(instance.flavor)
+    except ValueError as error:
+        refuse_if(True, f"its flavor limits its disks: {error}")
+    return Spec(generation, disk_format, secure_boot, SIGNED_BY_UEFI_CA.get(os_type, False), iops_limit)
 
 
 def _secure_boot(instance, properties):

@@ -130,7 +130,7 @@ class VMOps:
 
     def _create(self, instance, spec, disks, block_device_info, network_info):
         name = instance.name
-        drives, boot_order = driveops.drives(spec.generation, disks)
+        drives, boot_order = driveops.drives(spec.generation, disks, spec.iops_limit)
         self._vmutils.build_vm(
             batches.Machine(
                 name=name,

@@ -16,7 +16,7 @@ from oslo_concurrency import lockutils
 from oslo_log import log as logging
 from oslo_utils import strutils
 
-from hyperv_driver import oswin
+from hyperv_driver import oswin, quotas
 from hyperv_driver.connectors import SMBFS
 from hyperv_driver.driveops import Volume
 from hyperv_driver.oswin import constants, exceptions
@@ -56,7 +56,9 @@ class VolumeOps:
         self.check(connection_info, disk_bus, encrypted=bool(encryption))
         with _locked(connection_info), contextlib.ExitStack() as undo:
             undo.callback(self._disconnect, connection_info)
-            self._driveops.attach_volume(instance.name, self._connect(connection_info))
+            volume = self._connect(connection_info)
+            self._driveops.attach_volume(instance.name, volume)
+            self._limit(volume, connection_info)
             self._metricsops.collect(instance.name)
             undo.pop_all()
 
@@ -129,8 +131,15 @@ class VolumeOps:
             raise exception.VolumeAttachFailed(
                 volume_id=serial, reason=f"it is wanted on the bus {disk_bus}, expected scsi"
             )
-        if data.get("qos_specs"):
-            LOG.warning("This driver limits no disk: volume %s goes without its QoS specs", serial)
+        if not data.get("qos_specs"):
+            return
+        if not _is_file(connection_info):
+            LOG.warning("Hyper-V limits no disk of the host: volume %s goes without its QoS specs", serial)
+            return
+        try:
+            quotas.iops_limit(data["qos_specs"])
+        except ValueError as error:
+            raise exception.VolumeAttachFailed(volume_id=serial, reason=f"its QoS specs: {error}") from error
 
     def has_files(self, block_device_info):
         """Whether any of an instance's volumes is a virtual disk, rather than a disk of the host."""
@@ -158,6 +167,7 @@ class VolumeOps:
                     self._driveops.attach_root_volume(name, generation, volume)
                 else:
                     self._driveops.attach_volume(name, volume)
+                self._limit(volume, mapping["connection_info"])
 
     def disconnect_all(self, instance, block_device_info):
         """Disconnect the volumes of an instance that has no virtual machine any more.
@@ -187,6 +197,11 @@ class VolumeOps:
                 physical.append(volume)
         if physical:
             self._driveops.point(instance.name, physical)
+
+    def _limit(self, volume, connection_info):
+        if not volume.is_physical:
+            limits = connection_info["data"].get("qos_specs") or {}
+            self._driveops.limit(volume.path, quotas.iops_limit(limits))
 
     def _connect(self, connection_info):
         serial, is_file = connection_info["serial"], _is_file(connection_info)

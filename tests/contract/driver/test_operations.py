@@ -274,6 +274,26 @@ class OperationsTest(OnHyperVTest):
         self.assertIn("it is Off, expected Running", said["raised"])
         self.assertEqual([True, True, RUNNING], self.nova("said = kept"))
 
+    @feature("Disk QoS")
+    def test_limits_of_disks(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            limited = flavor(extra_specs={{"quota:disk_total_bytes_sec": "4096000"}})
+            made = instance(image_ref="{image}", flavor=limited)
+            spawn(made, "vhdx", [], {{"ephemerals": [{{"size": 1}}]}})
+            meta, vmutils = image_meta("vhdx"), hyperv._vmops._vmutils
+            meta.id = "{image}"
+            limits = lambda: [
+                vmutils._get_mounted_disk_resource_from_path(path, is_physical=False).IOPSLimit
+                for path in vmutils.get_vm_storage_paths(made.name)[0]
+            ]
+            said = [limits()]
+            hyperv.rescue(admin, made, [], meta, "secret", None, [])
+            hyperv.unrescue(admin, made)
+            said.append(limits())
+        """)
+        self.assertEqual([[500, 500], [500, 500]], said)
+
     @feature("Metrics")
     def test_metrics(self):
         image = self.add_image("vhdx")

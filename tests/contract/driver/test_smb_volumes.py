@@ -85,6 +85,22 @@ class SmbVolumesTest(OnHyperVTest):
             self.nova("hyperv.destroy(admin, made, [], volumes)")
             self.assertEqual({}, self.model.mappings.mapped)
 
+    @feature("Volume QoS")
+    def test_limits(self):
+        said = self.nova("""
+            made = spawn(instance(image_ref=image), "vhdx")
+            for volume, limits in (one, {"total_iops_sec": "300"}), (two, {"total_bytes_sec": "8193"}):
+                volume["data"]["qos_specs"] = limits
+                hyperv.attach_volume(admin, volume, made, "/dev/sdb")
+            vmutils = hyperv._vmops._vmutils
+            find = vmutils._get_mounted_disk_resource_from_path
+            said = [find(path, is_physical=False).IOPSLimit
+                    for path in vmutils.get_vm_storage_paths(made.name)[0]]
+            for volume in one, two:
+                hyperv.detach_volume(admin, volume, made, "/dev/sdb")
+        """)
+        self.assertEqual([0, 300, 2], [limit or 0 for limit in said])
+
     def test_a_share_that_was_unmapped_meanwhile(self):
         self.nova("""
             made, keep = boot_from_volume(instance(), one), True

@@ -63,6 +63,7 @@ class FakeVMUtils:
         self.guest_answers_shutdown = True
         self.stuck_in = None
         self.slots = 64
+        self.limits = {}
         self.unseen = 0
 
     def _vm(self, name):
@@ -103,6 +104,7 @@ class FakeVMUtils:
         }
         for drive in machine.drives:
             drive_type = constants.DVD if drive.is_dvd else constants.DISK
+            self.set_disk_qos_specs(drive.path, drive.iops_limit)
             if drive.ide:
                 self.attach_ide_drive(machine.name, drive.path, *drive.ide, drive_type)
             else:
@@ -145,6 +147,13 @@ class FakeVMUtils:
     def _attach(self, vm_name, bus, path, drive_type):
         self._vm(vm_name)["disks"].append((bus, path))
         assert (drive_type == constants.DVD) == path.endswith(".iso")
+
+    def set_disk_qos_specs(self, disk_path, max_iops=None, min_iops=None):
+        self.limits[disk_path] = max_iops
+
+    def _get_mounted_disk_resource_from_path(self, disk_path, is_physical):
+        assert not is_physical
+        return types.SimpleNamespace(IOPSLimit=self.limits.get(disk_path))
 
     def get_vm_ide_controller(self, vm_name, ctrller_addr):
         assert self._vm(vm_name)["generation"] == constants.VM_GEN_1
@@ -190,6 +199,7 @@ class FakeVMUtils:
         else:
             assert not is_physical
         vm["disks"] = [(bus, path) for bus, path in vm["disks"] if path != disk_path]
+        self.limits.pop(disk_path, None)
         vm["boot"] = [path for path in vm.get("boot", ()) if path != disk_path]
 
     def enable_secure_boot(self, vm_name, msft_ca_required):
