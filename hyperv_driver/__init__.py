@@ -18,7 +18,8 @@
 ``images``                   what a VHD or VHDX file is, read from the file itself
 ``taggedops``                which of its devices the user tagged
 ``networkops``               its network adapters
-``consoleops``               its serial port, kept as a log
+``consoleops``               its serial port, kept as a log and shown by ``serial_server``
+``serial_pipe``              the host's end of that port
 ``metricsops``               has Hyper-V measure it
 ``diagnosticsops``           what Hyper-V measures of it
 ``events``                   what Windows says of it without being asked

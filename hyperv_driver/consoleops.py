@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What instances write to their first serial port, kept as a log.
+"""What instances write to their first serial port, kept as a log, and shown to who uses it as a console.
 
 Hyper-V offers the port as a named pipe for as long as the virtual machine runs. One thread for each instance
 reads it. nova-compute runs on native threads: a blocking read blocks nobody else, and the end of the machine
@@ -10,10 +10,14 @@ import contextlib
 import os
 import threading
 
+import nova.conf
+from nova import exception
+from nova.console import type as console_type
 from oslo_log import log as logging
 
-from hyperv_driver import paths
+from hyperv_driver import paths, serial_server
 
+CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
 # Seconds between two looks for the pipe of a machine that is off, and the most of its first output to lose.
@@ -23,7 +27,12 @@ LOG_SIZE = 512 * 1024
 
 
 class ConsoleOps:
-    def __init__(self):
+    """
+    :param open_pipe: makes a serial_pipe.SerialPipe of a path
+    """
+
+    def __init__(self, open_pipe):
+        self._open_pipe = open_pipe
         self._logs = {}
         self._lock = threading.Lock()
 
@@ -31,7 +40,9 @@ class ConsoleOps:
         """Log the port of an instance from now on, whether it runs yet or not."""
         with self._lock:
             if name not in self._logs:
-                self._logs[name] = _SerialLog(paths.serial_pipe(uuid), paths.console_log(name))
+                self._logs[name] = _SerialLog(
+                    self._open_pipe, paths.serial_pipe(uuid), paths.console_log(name)
+                )
                 self._logs[name].start()
 
     def stop(self, name):
@@ -47,6 +58,18 @@ class ConsoleOps:
         for log in logs.values():
             log.ask_to_stop()
 
+    def serial_console(self, name):
+        """Where nova's serial proxy finds an instance's port: a nova.console.type.ConsoleSerial.
+
+        :raises nova.exception.ConsoleTypeUnavailable: [serial_console] is not enabled, or has no port left
+        """
+        with self._lock:
+            log = self._logs.get(name)
+        if not log or not log.server:
+            raise exception.ConsoleTypeUnavailable(console_type="serial")
+        host, port = log.server.address
+        return console_type.ConsoleSerial(host=host, port=port)
+
     def output(self, name):
         """The bytes logged last, LOG_SIZE to twice as many; none if the instance has not written anything."""
         log = paths.console_log(name)
@@ -60,21 +83,46 @@ def _content(path):
 
 
 class _SerialLog(threading.Thread):
-    def __init__(self, pipe, path):
+    """
+    :ivar server: the serial_server.SerialServer of the port; None: it has none
+    """
+
+    def __init__(self, open_pipe, pipe, path):
         super().__init__(name=f"console of {path}", daemon=True)
+        self._open_pipe = open_pipe
         self._pipe = pipe
         self._path = path
+        self._opened = None
         self._asked_to_stop = threading.Event()
+        self.server = self._new_server() if CONF.serial_console.enabled else None
 
     def ask_to_stop(self):
         self._asked_to_stop.set()
+        if self.server:
+            self.server.stop()
 
     def stop(self):
-        self._asked_to_stop.set()
+        self.ask_to_stop()
         # The machine is gone and its pipe with it, so that a pending read has ended; this is for a stuck one.
         self.join(timeout=10)
         if self.is_alive():
             LOG.warning("%s is still being read, though its virtual machine is gone", self._pipe)
+
+    def _new_server(self):
+        try:
+            server = serial_server.SerialServer(self._type)
+        except (exception.SocketPortRangeExhaustedException, OSError) as error:
+            LOG.warning("%s has a log, and no serial console: %s", self._pipe, error)
+            return None
+        server.start()
+        return server
+
+    def _type(self, data):
+        pipe = self._opened
+        if pipe:  # a machine that is off does not listen
+            # It may stop at any moment.
+            with contextlib.suppress(OSError):
+                pipe.write(data)
 
     def run(self):
         while not self._asked_to_stop.is_set():
@@ -88,9 +136,15 @@ class _SerialLog(threading.Thread):
                 self._asked_to_stop.wait(LOOK_EVERY)
 
     def _copy_until_off(self):
-        with open(self._pipe, "rb", buffering=0) as pipe:
-            while chunk := pipe.read(4096):
-                self._append(chunk)
+        with self._open_pipe(self._pipe) as pipe:
+            self._opened = pipe
+            try:
+                while chunk := pipe.read():
+                    self._append(chunk)
+                    if self.server:
+                        self.server.show(chunk)
+            finally:
+                self._opened = None
 
     def _append(self, chunk):
         # Opened anew each time: Windows neither renames nor deletes a file that someone has open.

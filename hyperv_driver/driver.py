@@ -77,7 +77,7 @@ class HyperVDriver(driver.ComputeDriver):
         self._diskops = diskops.DiskOps(vhdutils, pathutils, self._imagecache, configdrives)
         self._networkops = networkops.NetworkOps(vmutils, utilities.networkutils)
         self._powerops = powerops.PowerOps(vmutils)
-        self._consoleops = consoleops.ConsoleOps()
+        self._consoleops = consoleops.ConsoleOps(utilities.open_pipe)
         self._taggedops = taggedops.TaggedOps(vmutils, self._volumeops, self._diskops)
         self._vmops = vmops.VMOps(
             vmutils,
@@ -181,6 +181,10 @@ class HyperVDriver(driver.ComputeDriver):
         self._powerops.state(instance.name)
         # As nova's manager encodes it again.
         return self._consoleops.output(instance.name).decode("latin-1")
+
+    def get_serial_console(self, context, instance):
+        self._powerops.state(instance.name)
+        return self._consoleops.serial_console(instance.name)
 
     def get_diagnostics(self, instance):
         return self._diagnosticsops.as_dictionary(instance)

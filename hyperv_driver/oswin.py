@@ -71,7 +71,7 @@ def iops_limit(vmutils, path):
 @dataclasses.dataclass(frozen=True)
 class Utilities:
     """The os-win objects that the ops work with, one each for this process; and what else knows Windows,
-    ``access.FileAccess`` and ``connectors.Connectors``.
+    ``access.FileAccess``, ``connectors.Connectors`` and ``serial_pipe.SerialPipe``.
     """
 
     vmutils: Any
@@ -84,12 +84,13 @@ class Utilities:
     metricsutils: Any
     access: Any
     connectors: Any
+    open_pipe: Any
 
     @classmethod
     def of_this_host(cls):
         """:raises os_win.exceptions.OSWinException: this is no Windows that os-win knows."""
         # pywin32 is there on Windows only.
-        from hyperv_driver import access, connectors
+        from hyperv_driver import access, connectors, serial_pipe
 
         return cls(
             vmutils=batches.VMUtils(),
@@ -102,4 +103,5 @@ class Utilities:
             metricsutils=utilsfactory.get_metricsutils(),
             access=access.FileAccess(),
             connectors=connectors.Connectors(),
+            open_pipe=serial_pipe.SerialPipe,
         )

@@ -5,8 +5,8 @@ Convention between the model and the processes of the host: the pipe ``\\.\pipe\
 socket ``$WINDOWS_HOST_RUN/pipes/NAME``. The model listens there from the moment that the machine runs with
 this Connection until it is off; connecting is CreateFile, and when nobody listens (or the file is missing)
 the pipe does not exist (ERROR_FILE_NOT_FOUND). It takes one client at a time: another one's connection is
-closed at once (ERROR_PIPE_BUSY). What the client writes goes to the guest, which ignores it. The name's
-case matters less than it should: sockets are named as the Connection spells it.
+closed at once (ERROR_PIPE_BUSY). What the client writes goes to the guest, which echoes it, as a login prompt
+does. The name's case matters less than it should: sockets are named as the Connection spells it.
 
 What the guest wrote while nobody was connected is kept up to the size of a pipe's buffer (guessed: 4096
 bytes, the newest); the rest is lost, as on hardware.
@@ -118,7 +118,9 @@ class SerialPort:
 
     def _read(self, selector):
         try:
-            if self._client.recv(BUFFER):
+            data = self._client.recv(BUFFER)
+            if data:
+                self._write(data, selector)
                 return
         except ConnectionResetError:
             pass

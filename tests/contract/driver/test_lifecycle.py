@@ -170,6 +170,29 @@ class HostTest(OnHyperVTest):
         self.assertEqual([["Stopped", True], ["Started", True]], said[0])
         self.assertGreater(len(said[1].splitlines()), 12)
 
+    @feature("Serial console")
+    def test_serial_console(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            import socket
+            CONF.set_override("enabled", True, group="serial_console")
+            made = spawn(instance("x-1", image_ref="{image}"), "vhdx")
+            CONF.clear_override("enabled", group="serial_console")
+            console = hyperv.get_serial_console(admin, made)
+            booted = wait_for(lambda: "Simulated guest" in hyperv.get_console_output(admin, made))
+            with socket.create_connection((console.host, console.port), timeout=20) as client:
+                client.sendall(b"echo of what is typed")
+                shown = b""
+                while b"is typed" not in shown:
+                    shown += client.recv(4096)
+                hyperv.reboot(admin, made, [], "HARD")
+                shown = b""
+                while b"Simulated guest" not in shown:
+                    shown += client.recv(4096)
+            said = [booted, "echo of what" in hyperv.get_console_output(admin, made)]
+        """)
+        self.assertEqual([True, True], said)
+
     def test_restarted_service_finds_its_instances(self):
         image = self.add_image("vhdx")
         said = self.nova(f"""

@@ -456,6 +456,27 @@ class FakeConnectors:
         self.sizes[data["target_lun"]] += GIB
 
 
+class Fifo:
+    """serial_pipe.SerialPipe; what is typed is in `typed`."""
+
+    typed = b""
+
+    def __init__(self, path):
+        self._file = open(path, "rb", buffering=0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        self._file.close()
+
+    def read(self):
+        return self._file.read(4096)
+
+    def write(self, data):
+        Fifo.typed += data
+
+
 class FakeAccess:
     def __init__(self):
         self.restricted = {}
@@ -515,4 +536,5 @@ def utilities():
         metricsutils=FakeMetricsUtils(),
         access=FakeAccess(),
         connectors=connectors,
+        open_pipe=Fifo,
     )
