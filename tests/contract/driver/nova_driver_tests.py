@@ -9,7 +9,7 @@ import contextlib
 import pathlib
 
 import nova.tests.unit  # noqa: F401  must be the first of nova's to be imported
-from nova import exception, test
+from nova import exception, objects, test
 from nova.tests.unit import utils as nova_test_data
 from nova.tests.unit.virt import test_virt_drivers
 from nova.virt import fake
@@ -58,18 +58,26 @@ class HyperVDriverTestCase(test_virt_drivers._VirtDriverTestCase, test.TestCase)
     def _fetch(self, context, image_href, path, trusted_certs=None):
         pathlib.Path(path).write_bytes(image_file("vhdx"))
 
-    # nova expects these of every driver; this one does not claim them.
-
     def test_live_migration(self):
-        self.assertRaises(NotImplementedError, super().test_live_migration)
+        # nova makes the data that libvirt's driver has of a migration.
+        def data_of_this_driver(**_data):
+            return objects.HyperVLiveMigrateData(is_shared_instance_path=True)
 
+        self.stub_out("nova.objects.LibvirtLiveMigrateData", data_of_this_driver)
+        super().test_live_migration()
+
+    # nova expects this of every driver; this one does not claim it.
     def test_live_migration_force_complete(self):
         self.connection.active_migrations = {}  # an attribute of nova's fake driver
         super().test_live_migration_force_complete()
 
     def test_migrate_disk_and_power_off(self):
-        # nova names another host, and this driver stays on its own: nothing happens to the instance.
+        # nova names another host, of which the fake one reaches no folder: then nothing happens.
         self.assertRaises(exception.InstanceFaultRollback, super().test_migrate_disk_and_power_off)
+        self.connection.destroy(self.ctxt, self._running, [])
+        # With a folder on storage that both have, the instance goes there.
+        self.stub_out("hyperv_driver.paths.on_host", lambda _host, path: path)
+        super().test_migrate_disk_and_power_off()
 
     def _get_running_instance(self, obj=True):
         instance = nova_test_data.get_test_instance(obj=obj)
@@ -79,4 +87,5 @@ class HyperVDriverTestCase(test_virt_drivers._VirtDriverTestCase, test.TestCase)
         self.connection.spawn(
             self.ctxt, instance, image_meta("vhdx"), [], "herp", {}, network_info=network_info
         )
+        self._running = instance
         return instance, network_info

@@ -316,6 +316,7 @@ class FakeVHDUtils:
 
 class FakePathUtils:
     exists = staticmethod(os.path.exists)
+    open = staticmethod(open)
     makedirs = staticmethod(os.makedirs)
     remove = staticmethod(os.remove)
 
