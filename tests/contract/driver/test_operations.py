@@ -234,6 +234,22 @@ class OperationsTest(OnHyperVTest):
             large, small = [RUNNING, [2, 2], 1024, True], [RUNNING, [1, 1], 512, True]
             self.assertEqual([large, small, large, ["_base", "instance-00000001"]], said)
 
+    @feature("Image cache")
+    def test_unused_images_go(self):
+        image = self.add_image("vhdx", "77777777")
+        said = self.nova(f"""
+            CONF.set_override("remove_unused_original_minimum_age_seconds", 0, group="image_cache")
+            made, base = spawn(instance(image_ref="{image}"), "vhdx"), os.path.join(INSTANCES, "_base")
+            cached = lambda: "{image}.vhdx" in os.listdir(base)
+            hyperv.manage_image_cache(admin, [made])
+            said = [cached()]
+            hyperv.destroy(admin, made, [])
+            hyperv.manage_image_cache(admin, [])
+            said.append(cached())
+            CONF.clear_override("remove_unused_original_minimum_age_seconds", group="image_cache")
+        """)
+        self.assertEqual([True, False], said)
+
     @feature("Clean up after a crash")
     def test_what_a_crash_left(self):
         image = self.add_image("vhdx")

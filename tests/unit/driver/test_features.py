@@ -9,6 +9,10 @@ class FeaturesTest(testtools.TestCase):
         written = (features.ROOT / "doc" / "source" / "features.rst").read_text()
         self.assertEqual(features.table(), written, "python -m tests.features > doc/source/features.rst")
 
+    def test_what_is_missing_has_its_reason(self):
+        missing = {name for name, tests in features.proofs().items() if not tests}
+        self.assertEqual(missing, features.REASONS.keys())
+
     def test_unknown_features_are_refused(self):
         error = self.assertRaises(ValueError, features.feature, "Telepathy")
         self.assertIn("no such feature: Telepathy", str(error))
