@@ -81,7 +81,7 @@ def failed_actions(actions: list[dict]) -> list[str]:
 
 
 def _cause(traceback: str | None) -> str:
-    return traceback.strip().rpartition("\n")[2] if traceback else "nova has no traceback of it"
+    return traceback.strip().rpartition("\n")[2].strip() if traceback else "nova has no traceback of it"
 
 
 def instance_name(server: dict) -> str:

@@ -69,7 +69,8 @@ class TestHostState(test.BaseTestCase):
         waiters.wait_for_server_status(self.servers, server["id"], "ACTIVE")
         return server["id"]
 
-    def assert_host_agrees(self, server_id):
+    def assert_host_agrees(self, server_id, after):
+        """Return the server as an administrator sees it; a failure names the action that it is after."""
         server = self.os_admin.servers_client.show_server(server_id)["server"]
         # Before microversion 2.47 a server has its flavor's id only.
         flavor = server["flavor"]
@@ -85,11 +86,12 @@ class TestHostState(test.BaseTestCase):
         ]
         if found:
             self.fail(
-                f"server {server_id} ({instance_name(server)}) is not what nova says. " + ". ".join(found)
+                f"after {after}: server {server_id} ({instance_name(server)}) is not what nova says. "
+                + ". ".join(found)
             )
         failed = failed_actions(self.finished_actions(server_id))
         if failed:
-            self.fail(f"server {server_id} ({instance_name(server)}) failed. " + ". ".join(failed))
+            self.fail(f"after {after}: server {server_id}, as nova has its actions. " + ". ".join(failed))
         return server
 
     def finished_actions(self, server_id):
@@ -122,28 +124,40 @@ class TestHostState(test.BaseTestCase):
         )
         return hypervisor["host_ip"]
 
+    def act(self, server_id, action, status, **arguments):
+        """Have an action done; return the server once nova and its host agree on what came of it."""
+        getattr(self.servers, action)(server_id, **arguments)
+        waiters.wait_for_server_status(self.servers, server_id, status)
+        return self.assert_host_agrees(server_id, action)
+
     @decorators.idempotent_id("5c5b1f6e-5f0e-4d58-9b0a-0a7d4bd4a4c1")
-    def test_created_server(self):
-        self.assert_host_agrees(self.create_server())
+    def test_created_and_deleted_server(self):
+        server_id = self.create_server()
+        server = self.assert_host_agrees(server_id, "create_server")
+        self.servers.delete_server(server_id)
+        waiters.wait_for_server_termination(self.servers, server_id)
+        for address, host in self.hosts.items():
+            self.assertIsNone(
+                host.machine(instance_name(server)),
+                f"nova says that server {server_id} is gone; {address} still has {instance_name(server)}",
+            )
 
     @decorators.idempotent_id("9f5a8f8c-6f7f-4a55-8a0c-6f1f6b2f1b9d")
-    def test_stopped_and_started_server(self):
+    def test_power_states(self):
         server_id = self.create_server()
-        self.servers.stop_server(server_id)
-        waiters.wait_for_server_status(self.servers, server_id, "SHUTOFF")
-        self.assert_host_agrees(server_id)
-        self.servers.start_server(server_id)
-        waiters.wait_for_server_status(self.servers, server_id, "ACTIVE")
-        self.assert_host_agrees(server_id)
+        self.act(server_id, "stop_server", "SHUTOFF")
+        self.act(server_id, "start_server", "ACTIVE")
+        self.act(server_id, "pause_server", "PAUSED")
+        self.act(server_id, "unpause_server", "ACTIVE")
+        self.act(server_id, "suspend_server", "SUSPENDED")
+        self.act(server_id, "resume_server", "ACTIVE")
 
     @decorators.idempotent_id("4e1f3a52-93d4-4d0e-8f5a-6d3b1c7e9a20")
     def test_rebooted_server(self):
         server_id = self.create_server()
         for how in ("SOFT", "HARD"):
             asked = time.monotonic()
-            self.servers.reboot_server(server_id, type=how)
-            waiters.wait_for_server_status(self.servers, server_id, "ACTIVE")
-            server = self.assert_host_agrees(server_id)
+            server = self.act(server_id, "reboot_server", "ACTIVE", type=how)
             uptime = self.hosts[self.address_of(server)].machine(instance_name(server)).uptime
             self.assertLess(
                 uptime,
@@ -153,29 +167,22 @@ class TestHostState(test.BaseTestCase):
             )
 
     @decorators.idempotent_id("b7c0a5d9-2f6e-4c38-9a41-0e8d7f5b3c16")
-    def test_paused_and_suspended_server(self):
+    def test_changed_hardware(self):
         server_id = self.create_server()
-        for action, status in (
-            (self.servers.pause_server, "PAUSED"),
-            (self.servers.unpause_server, "ACTIVE"),
-            (self.servers.suspend_server, "SUSPENDED"),
-            (self.servers.resume_server, "ACTIVE"),
-        ):
-            action(server_id)
-            waiters.wait_for_server_status(self.servers, server_id, status)
-            self.assert_host_agrees(server_id)
-
-    @decorators.idempotent_id("0d4c2b67-1c85-4f0b-8f39-3a1b7a2e7d15")
-    def test_deleted_server(self):
-        server_id = self.create_server()
-        server = self.assert_host_agrees(server_id)
-        self.servers.delete_server(server_id)
-        waiters.wait_for_server_termination(self.servers, server_id)
-        for address, host in self.hosts.items():
-            self.assertIsNone(
-                host.machine(instance_name(server)),
-                f"nova says that server {server_id} is gone; {address} still has {instance_name(server)}",
-            )
+        interfaces = self.os_primary.interfaces_client
+        port = interfaces.create_interface(server_id, net_id=self.get_tenant_network()["id"])
+        self.assert_host_agrees(server_id, "create_interface")
+        detached = interfaces.delete_interface(server_id, port["interfaceAttachment"]["port_id"])
+        waiters.wait_for_interface_detach(
+            self.os_admin.servers_client,
+            server_id,
+            port["interfaceAttachment"]["port_id"],
+            detached.response["x-openstack-request-id"],
+        )
+        self.assert_host_agrees(server_id, "delete_interface")
+        self.act(server_id, "resize_server", "VERIFY_RESIZE", flavor_ref=CONF.compute.flavor_ref_alt)
+        self.act(server_id, "confirm_resize_server", "ACTIVE")
+        self.act(server_id, "rebuild_server", "ACTIVE", image_ref=CONF.compute.image_ref_alt)
 
     @decorators.idempotent_id("3f1f6a55-1d0f-4b0e-8a7e-5a8e5c0f7d6b")
     @testtools.skipUnless(
@@ -184,9 +191,10 @@ class TestHostState(test.BaseTestCase):
     )
     def test_migrated_server(self):
         server_id = self.create_server()
-        before = self.assert_host_agrees(server_id)
+        before = self.assert_host_agrees(server_id, "create_server")
         self.os_admin.servers_client.live_migrate_server(
             server_id, host=None, block_migration=True, disk_over_commit=False
         )
         waiters.wait_for_server_status(self.servers, server_id, "ACTIVE")
-        self.assertNotEqual(self.address_of(before), self.address_of(self.assert_host_agrees(server_id)))
+        after = self.assert_host_agrees(server_id, "live_migrate_server")
+        self.assertNotEqual(self.address_of(before), self.address_of(after))

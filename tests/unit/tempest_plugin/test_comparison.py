@@ -76,9 +76,10 @@ class TestFailedActions(unittest.TestCase):
         self.assertEqual([], failed_actions([{"action": "lock", "events": []}]))
 
     def test_failure(self):
-        traceback = '  File "manager.py", line 1, in reboot\n    raise\nRuntimeError: no reboot today\n'
+        # Nova keeps the frames, without the exception itself.
+        traceback = '  File "manager.py", line 1, in reboot\n    raise RuntimeError("no reboot today")\n'
         self.assertEqual(
-            ["reboot: compute_reboot_instance is Error: RuntimeError: no reboot today"],
+            ['reboot: compute_reboot_instance is Error: raise RuntimeError("no reboot today")'],
             failed_actions(self.events(result="Error", traceback=traceback)),
         )
         self.assertEqual(
