@@ -10,6 +10,7 @@ from nova.compute import task_states
 from oslo_log import log as logging
 
 from hyperv_driver import batches, driveops, oswin, paths, specs
+from hyperv_driver.vif_details import WIRED_BY_AGENT
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -155,14 +156,17 @@ class VMOps:
 
     @contextlib.contextmanager
     def _wait_for_ports(self, instance, network_info):
-        """Wait at the end for those ports that Neutron did not report as ready when nova asked.
+        """Wait at the end until Neutron reports the ports as ready.
 
-        An agent wires them once their adapters are there, so nova must listen before they are made.
+        An agent wires them once their adapters are there, so nova must listen before they are made; when a
+        machine is made again, Neutron may still have them as ready from before.
         """
         awaited = []
         if CONF.vif_plugging_timeout:
             awaited = [
-                ("network-vif-plugged", vif["id"]) for vif in network_info if vif.get("active") is False
+                ("network-vif-plugged", vif["id"])
+                for vif in network_info
+                if vif.get("active") is False or (vif.get("details") or {}).get(WIRED_BY_AGENT)
             ]
         try:
             with self._virtapi.wait_for_instance_event(

@@ -143,6 +143,12 @@ class SpawnTest(base.DriverTestCase):
         self.spawn(vifs=[vif(), late])
         self.assertEqual([("network-vif-plugged", late["id"])], self.virtapi.awaited)
 
+    def test_waits_for_what_an_agent_wires_whatever_neutron_says_from_before(self):
+        self.config(vif_plugging_timeout=5)
+        again = vif(active=True, details={"hyperv_wired_by_agent": True})
+        self.spawn(vifs=[again])
+        self.assertEqual([("network-vif-plugged", again["id"])], self.virtapi.awaited)
+
     def test_listens_before_an_agent_can_see_the_adapter(self):
         seen = []
         self.virtapi.before = lambda: seen.extend(
