@@ -10,17 +10,19 @@ from lab.hyperv_model.states import OFF, PAUSED, SAVED
 REALIZED, PLANNED = "Msvm_ComputerSystem", "Msvm_PlannedComputerSystem"
 TYPES = {REALIZED: virtual_system.REALIZED, PLANNED: virtual_system.PLANNED}
 CONNECTION = "Msvm_EthernetPortAllocationSettingData"
+DEFINES_STATE, METRIC, OF_METRIC = "Msvm_SettingsDefineState", "CIM_BaseMetricValue", "Msvm_MetricForME"
 
 
 def told(model, machine):
-    """A machine as JSON can carry it; metrics and jobs stay behind (guessed)."""
+    """A machine as JSON can carry it, with its metrics (documented: a move does not affect them)."""
     instances = settings_of(model, machine)
-    paths = {instance.path.lower() for instance in instances}
+    paths = {instance.path.lower() for instance in (machine.system, *instances)}
     associations = {
         association.identity: association
         for instance in instances
         for association in model.store.associations(instance)
-        if all(association[end.name].lower() in paths for end in association.definition.references)
+        if association.class_name != DEFINES_STATE
+        and all(association[end.name].lower() in paths for end in association.definition.references)
     }
     return {
         "server": model.name,
@@ -43,11 +45,12 @@ def told(model, machine):
 
 
 def settings_of(model, machine):
-    """What a machine consists of, apart from its system: setting data, the machine's own first."""
+    """What a machine consists of, apart from its system: setting data, its own first, and metrics."""
     prefix = f"microsoft:{machine.guid}".lower()
     found = [
         instance
-        for instance in model.store.of(V2, "CIM_SettingData")
+        for class_name in ("CIM_SettingData", METRIC)
+        for instance in model.store.of(V2, class_name)
         if (instance["InstanceID"] or "").lower().startswith(prefix)
     ]
     found.remove(machine.settings)
@@ -77,6 +80,8 @@ def build(model, machine, class_name, resources):
     values |= {"CreationClassName": class_name, "EnabledState": OFF, "TimeOfLastStateChange": timestamp()}
     system = model.store.add(V2, class_name, **values)
     for instance_class, values in machine["instances"]:
+        if class_name == PLANNED and _is_of_metrics(model, instance_class):
+            continue
         values = {name: here(value) for name, value in values.items()}
         if values.get("InstanceID") in resources:
             values["HostResource"] = resources[values["InstanceID"]]
@@ -85,13 +90,18 @@ def build(model, machine, class_name, resources):
         V2, "Msvm_VirtualSystemSettingData", {"InstanceID": f"Microsoft:{machine['guid']}"}
     )
     settings["VirtualSystemType"] = TYPES[class_name]
-    model.store.add(V2, "Msvm_SettingsDefineState", ManagedElement=system.path, SettingData=settings.path)
+    model.store.add(V2, DEFINES_STATE, ManagedElement=system.path, SettingData=settings.path)
     built = VirtualMachine(model, system, settings)
     components = model.store.associators(settings, "Msvm_VirtualSystemSettingDataComponent")
     built.key_protector = machine["key_protector"]
     built.parts = {part["InstanceID"]: part for part in components}
     model.take(built)
     return built
+
+
+def _is_of_metrics(model, class_name):
+    """Nothing is measured of a planned machine, which never runs."""
+    return class_name == OF_METRIC or model.store.definition(V2, class_name).is_a(METRIC)
 
 
 def resume(model, built, machine):

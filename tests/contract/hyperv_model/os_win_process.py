@@ -32,6 +32,7 @@ if __name__ == "__main__":
     vhdutils = utilsfactory.get_vhdutils()
     pathutils = utilsfactory.get_pathutils()
     networkutils = utilsfactory.get_networkutils()
+    metricsutils = utilsfactory.get_metricsutils()
     livemigrationutils = utilsfactory.get_livemigrationutils()
     print("ready", flush=True)
     for line in sys.stdin:

@@ -83,6 +83,28 @@ class MigrationTest(TwoHostsTest):
         self.assertIsNone(said)
         self.assertEqual([{}, {}], self.machines())
 
+    def test_what_was_measured_goes_along(self):
+        self.spawn()
+        metered = """
+            memory = metricsutils.get_memory_metrics("vm-1")
+            disks = [disk["disk_latency"] for disk in metricsutils.get_disk_latency_metrics("vm-1")]
+            said = memory, disks
+        """
+        begin = """
+            metricsutils.enable_vm_metrics_collection("vm-1")
+            metricsutils.enable_disk_metrics_collection(vmutils.get_vm_storage_paths("vm-1")[0][0])
+        """
+        self.source.run(begin)
+        for host, other in ((0, 1), (1, 0)):
+            self.hosts[host].run("""
+                for value in model.store.of("root/virtualization/v2", "Msvm_BaseMetricValue"):
+                    value["MetricValue"] = str(1 + int(value["MetricValue"]))
+            """)
+            self.programs[host].run(MOVE.replace("HV2", f"HV{other + 1}"))
+            self.assertEqual([512, [host + 1]], self.programs[other].run(metered))
+            left = 'said = len(model.store.of("root/virtualization/v2", "CIM_BaseMetricValue"))'
+            self.assertEqual(0, self.hosts[host].run(left))
+
     def test_what_hyper_v_refuses(self):
         self.spawn()
         first, second = self.hosts
