@@ -25,10 +25,13 @@ _KEY = re.compile(r'\s*(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^,"]+))\s*(?:,|$)', 
 
 @dataclasses.dataclass(frozen=True)
 class Property:
+    """:ivar refers_to: class that a reference is to, or None"""
+
     name: str
     type: str
     key: bool = False
     default: object = None
+    refers_to: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

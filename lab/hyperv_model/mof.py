@@ -76,31 +76,31 @@ class _Reader:
 
     def _member(self, properties, methods):
         qualifiers = self._qualifiers()
-        cim_type, name = self._declaration()
+        cim_type, name, refers_to = self._declaration()
         if self._accept("("):
             parameters = []
             while not self._accept(")"):
                 directions = frozenset(self._qualifiers())
-                parameter_type, parameter = self._declaration()
+                parameter_type, parameter, _class = self._declaration()
                 parameters.append(Parameter(parameter, parameter_type, directions))
                 self._accept(",")
             methods.append(Method(name, cim_type, tuple(parameters), "static" in qualifiers))
         else:
             default = self._literal() if self._accept("=") else None
-            properties.append(Property(name, cim_type, "key" in qualifiers, default))
+            properties.append(Property(name, cim_type, "key" in qualifiers, default, refers_to))
         self._expect(";")
 
     def _declaration(self):
-        cim_type = self._take("word")
+        cim_type, refers_to = self._take("word"), None
         if self._accept("REF"):
-            cim_type = "reference"
+            cim_type, refers_to = "reference", cim_type
         elif cim_type not in TYPES:
             raise ValueError(f"MOF: unknown type {cim_type}")
         name = self._take("word")
         if self._accept("["):
             self._expect("]")
             cim_type += "[]"
-        return cim_type, name
+        return cim_type, name, refers_to
 
     def _qualifiers(self):
         found = set()

@@ -31,6 +31,12 @@ class Store:
         self._folded = {namespace.lower(): namespace for namespace in self.definitions}
         self._instances = {}
         self._associations = {}
+        self._associated = {
+            namespace: {
+                end.refers_to for each in classes.values() if each.association for end in each.references
+            }
+            for namespace, classes in self.definitions.items()
+        }
         self._families = {}
         for namespace, classes in self.definitions.items():
             for definition in classes.values():
@@ -147,10 +153,17 @@ class Store:
         return list(self._associations.get((instance.namespace, instance.identity), {}).values())
 
     def associators(self, instance, association_class="", result_class="", role="", result_role=""):
-        """The instances at the other ends of the associations of this one (ASSOCIATORS OF)."""
+        """The instances at the other ends of the associations of this one (ASSOCIATORS OF).
+
+        :raises CimError: the schema lacks the associations that this class has on Windows
+        """
         for name in (association_class, result_class):
             if name:
                 self.definition(instance.namespace, name)
+        if not any(instance.definition.is_a(name) for name in self._associated[instance.namespace]):
+            raise CimError(
+                errors.PROVIDER_NOT_CAPABLE, f"associators of {instance.class_name} are not simulated"
+            )
         found = {}
         for association in self.associations(instance):
             if association_class and not association.definition.is_a(association_class):

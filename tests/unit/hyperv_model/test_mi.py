@@ -170,6 +170,9 @@ class MiCase(ModelCase):
         refused = mi.mi_error.MI_RESULT_NOT_SUPPORTED
         options = self.application.create_operation_options()
         self.assert_error(0, refused, options.set_custom_option, "n", mi.MI_STRING, "v")
+        # On Windows it has a Win32_DiskPartition and others (documented); none of them is here.
+        (disk,) = self.query("SELECT * FROM Win32_DiskDrive", "root/cimv2")
+        self.assert_error(0x80041024, refused, self.session.get_associators, "root/cimv2", disk)
         destination = self.application.create_destination_options()
         failed = mi.mi_error.MI_RESULT_FAILED
         self.assert_error(0x8007052E, failed, destination.add_credentials, "Default", "", "u", "p", "")
