@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the simulated Windows is known to behave as it does: documented, recorded on a real host, inferred from
-a client's source, or guessed; counted by area, with every guess, which is what a recording would settle.
+a client's source, or guessed; counted by area, with what a recording of each guess would be of.
 
-``python -m lab.evidence`` prints the page. It is read from the comments, docstrings and tables of what runs.
+``python -m lab.evidence`` prints the page. It is read from the comments, docstrings and tables of what runs;
+guesses are those of lab.guesses.
 """
 
 import re
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from lab.guesses import GUESSES
 
 HERE = Path(__file__).parent
 AREAS = ("winrm_server", "windows_sandbox", "hyperv_model", "windows_shims")
@@ -61,16 +64,15 @@ def _marks_of(area: str, path: Path, token: tokenize.TokenInfo) -> Iterator[Mark
 
 def page() -> str:
     """Return the page as reStructuredText."""
-    found = marks()
-    counts = Counter((mark.area, mark.kind) for mark in found)
+    counts = Counter((mark.area, mark.kind) for mark in marks() if mark.kind != "guessed")
+    counts.update((guess.area, "guessed") for guess in GUESSES)
     rows = [(area, *(str(counts[area, kind]) for kind in KINDS)) for area in AREAS]
     rows.append(("all", *(str(sum(counts[area, kind] for area in AREAS)) for kind in KINDS)))
     rule = " ".join("=" * 15 for _ in range(len(KINDS) + 1))
     body = [rule, _row(("area", *KINDS)), rule, *map(_row, rows), rule, ""]
-    guesses = [mark for mark in found if mark.kind == "guessed"]
-    head = f"What is guessed, and would have to be recorded ({len(guesses)})"
+    head = f"What is guessed, and would have to be recorded ({len(GUESSES)})"
     body += [head, "-" * len(head), ""]
-    body += [f"* ``{mark.path}:{mark.line}``: {mark.text}" for mark in guesses]
+    body += [f"* {guess}" for guess in GUESSES]
     title = "Evidence"
     return "\n".join([title, "=" * len(title), "", *body]) + "\n"
 

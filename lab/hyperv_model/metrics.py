@@ -6,15 +6,16 @@ No guest runs here, so processors, disks and networks stay at 0; a machine that 
 
 import typing
 
-from lab.hyperv_model import networking, storage
+from lab.hyperv_model import errors, networking, storage
 from lab.hyperv_model.cim import timestamp
+from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import V2
 from lab.hyperv_model.providers import computes, provides
 
 SERVICE = "Msvm_MetricService"
 BASE, AGGREGATION = "Msvm_BaseMetric", "Msvm_AggregationMetric"
 ENABLE, DISABLE, RESET = 2, 3, 4  # MetricCollectionEnabled (documented)
-NOT_SUPPORTED, FAILED = 1, 2  # of ControlMetrics (documented)
+FAILED = 2  # of ControlMetrics (documented)
 METER = 3  # Action of a port's ACL
 MACHINE, PORT = "Msvm_ComputerSystem", "Msvm_EthernetPortAllocationSettingData"
 MEMORY = "Aggregated Average Memory Utilization"
@@ -63,7 +64,7 @@ def control_metrics(model, service, Subject, Definition, MetricCollectionEnabled
     if MetricCollectionEnabled not in (ENABLE, DISABLE, RESET) or not (Subject or Definition):
         return {"ReturnValue": FAILED}
     if Subject is None:
-        return {"ReturnValue": NOT_SUPPORTED}  # guessed: of everything at once is not simulated
+        raise CimError(errors.METHOD_NOT_IMPLEMENTED, "ControlMetrics without a Subject is not simulated")
     found = [
         definition
         for definition in model.store.of(V2, "CIM_BaseMetricDefinition")

@@ -13,6 +13,7 @@ import json
 import select
 import socketserver
 
+from lab import guesses
 from lab.hyperv_model import storage, transfer
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import FAILED, JobFailure
@@ -143,7 +144,8 @@ class Receiver(socketserver.StreamRequestHandler):
             )
         self._files = {path: self._local(path) for (path,) in told["resources"].values()}
         for file in self._files.values():
-            # Hyper-V makes the folders of what it moves (guessed).
+            if not file.parent.is_dir():
+                self._model.guesses.meet(guesses.MIGRATION_MAKES_FOLDERS)
             file.parent.mkdir(parents=True, exist_ok=True)
         return {"files": {path: str(file) for path, file in self._files.items()}}
 

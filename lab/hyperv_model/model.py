@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from types import MappingProxyType
 
+from lab.guesses import Guesses
 from lab.hyperv_model import (
     attached_disks,  # noqa: F401 - registers what it serves
     checkpoints,
@@ -90,6 +91,7 @@ class Model:
     :param neighbours: the hosts that it reaches; None: it is alone
     :ivar faults: list of jobs.Fault rules
     :ivar machines: machine.VirtualMachine by GUID; replaced, never changed, so that reading it takes no lock
+    :ivar guesses: guesses.Guesses, those that a client came to
     :ivar host: the host around it, for what serves DLLs of Windows; None: there is only Hyper-V
     :ivar on_shutdown: function that a client's shutdown of the host calls, with whether the host shall start
         again; None: that is refused
@@ -115,6 +117,7 @@ class Model:
         self.store = Store(name)
         self.jobs = Jobs(self.store, self.lock, job_seconds)
         self.faults = self.jobs.faults
+        self.guesses = Guesses()
         self.on_shutdown = None
         self.host = None
         self.storage_network = storage_network or StorageNetwork()

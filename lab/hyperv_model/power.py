@@ -3,6 +3,7 @@
 
 import time
 
+from lab import guesses
 from lab.hyperv_model import devices, errors, host, passthrough, storage, switch_ports
 from lab.hyperv_model.cim import timestamp
 from lab.hyperv_model.errors import CimError
@@ -52,14 +53,17 @@ class Run:
         return has_disk and self.on_time >= self._model.facts.guest.boot_seconds
 
     def reset(self):
-        """Clock and guest begin anew; who is connected to a serial port stays so (guessed)."""
+        """Clock and guest begin anew; who is connected to a serial port stays so."""
+        if any(port.is_read for port in self._ports):
+            self._model.guesses.meet(guesses.RESET_KEEPS_PIPES)
         self._on_time, self._since = 0.0, time.monotonic()
         for port in self._ports:
             port.write_from(self._guest_lines())
             port.resume()
 
     def interrupt(self):
-        """The guest crashes and boots again (guessed: what Windows does by default); the machine runs on."""
+        """The guest crashes and boots again; the machine runs on."""
+        self._model.guesses.meet(guesses.INTERRUPT_REBOOTS)
         for port in self._ports:
             port.write_from(self._guest_lines())
 
@@ -93,7 +97,10 @@ class Run:
         for number, port in enumerate(self._machine.of("Msvm_SerialPortSettingData")):
             for pipe in filter(None, port["Connection"] or ()):
                 lines = self._guest_lines(booted) if number == 0 else iter(())
-                self._ports.append(SerialPort(self._model.run_folder / "pipes", pipe, lines))
+                self._ports.append(SerialPort(self._model.run_folder / "pipes", pipe, lines, self._lost))
+
+    def _lost(self):
+        self._model.guesses.meet(guesses.PIPE_WITHOUT_READER)
 
     def unplug_ports(self):
         for port in self._ports:
@@ -117,6 +124,8 @@ def request_state_change(model, system, RequestedState, TimeoutPeriod):
     transition = TRANSITIONS.get((before, RequestedState))
     if transition is None:
         return {"ReturnValue": INVALID_STATE}
+    if transition.guess:
+        model.guesses.meet(transition.guess)
     machine.state = transition.through
     machine.system["RequestedState"] = RequestedState
 

@@ -5,6 +5,7 @@ import typing
 import uuid
 from collections.abc import Callable
 
+from lab import guesses
 from lab.hyperv_model import devices, embedded, networking, passthrough, storage, switch_ports
 from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2
 from lab.hyperv_model.machine import SERVICE, machine_of
@@ -345,12 +346,16 @@ def remove_resource_settings(model, service, ResourceSettings):
 
 
 def _remove(model, machine, part):
-    """What is in or on the removed device goes with it (guessed)."""
+    """What is in or on the removed device goes with it; a connection with its adapter is inferred (os-win
+    removes the adapter only).
+    """
     kind = KINDS[part["ResourceSubType"]]
     if kind.add is None:
         raise storage.failure(machine, part, "a machine cannot be without it", INVALID_PARAMETER)
     _check_hot(machine, part, kind)
     for child in storage.children(machine, part):
+        if child["ResourceSubType"] != networking.CONNECTION:
+            model.guesses.meet(guesses.REMOVED_WITH_CONTENT)
         _remove(model, machine, child)
     storage.remove_boot_source(model, machine, part)
     networking.remove_features(model, part)

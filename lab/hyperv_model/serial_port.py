@@ -8,8 +8,8 @@ the pipe does not exist (ERROR_FILE_NOT_FOUND). It takes one client at a time: a
 closed at once (ERROR_PIPE_BUSY). What the client writes goes to the guest, which echoes it, as a login prompt
 does. The name's case matters less than it should: sockets are named as the Connection spells it.
 
-What the guest wrote while nobody was connected is kept up to the size of a pipe's buffer (guessed: 4096
-bytes, the newest); the rest is lost, as on hardware.
+What the guest wrote while nobody was connected is kept up to the size of a pipe's buffer, the newest; the
+rest is lost, as on hardware.
 """
 
 import contextlib
@@ -37,9 +37,10 @@ class SerialPort:
     :param folder: where the sockets of pipes are
     :param path: the Windows path of the pipe
     :param lines: iterator of (seconds to wait, line): what the guest writes
+    :param on_loss: function that is called when a client gets less than the guest wrote
     """
 
-    def __init__(self, folder: pathlib.Path, path: str, lines):
+    def __init__(self, folder: pathlib.Path, path: str, lines, on_loss=lambda: None):
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = os.open(folder, os.O_PATH | os.O_DIRECTORY)
         # Through the folder's descriptor, because a socket's name may have 107 bytes only.
@@ -51,6 +52,8 @@ class SerialPort:
         self._listener.listen(1)
         self._wake, self._woken = socket.socketpair()
         self._lines = lines
+        self._on_loss = on_loss
+        self._lost = False
         self._client = None
         self._pending = b""
         self._due = None
@@ -58,6 +61,11 @@ class SerialPort:
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name=f"serial {pipe_name(path)}", daemon=True)
         self._thread.start()
+
+    @property
+    def is_read(self):
+        """Whether a client is connected."""
+        return self._client is not None
 
     def write_from(self, lines):
         """Let what the guest writes come from another iterator from now on."""
@@ -127,8 +135,12 @@ class SerialPort:
         self._drop(selector)
 
     def _write(self, data, selector):
+        self._lost |= len(self._pending + data) > BUFFER
         self._pending = (self._pending + data)[-BUFFER:]
         if self._client and self._pending:
+            if self._lost:
+                self._on_loss()
+                self._lost = False
             try:
                 self._pending = self._pending[self._client.send(self._pending) :]
             except BlockingIOError:

@@ -8,6 +8,8 @@ refused with 32775, "Invalid state for this operation" (documented).
 
 import typing
 
+from lab import guesses
+
 RUNNING, OFF, SHUTTING_DOWN, SAVED, PAUSED, STARTING = 2, 3, 4, 6, 9, 10
 SAVING, STOPPING, PAUSING, RESUMING = 32773, 32774, 32776, 32777
 
@@ -32,6 +34,7 @@ class Transition(typing.NamedTuple):
     through: int
     to: int
     evidence: str
+    guess: guesses.Guess | None = None
 
 
 TRANSITIONS = {
@@ -43,7 +46,8 @@ TRANSITIONS = {
     (PAUSED, ENABLE): Transition(RESUMING, RUNNING, "documented"),
     (PAUSED, DISABLE): Transition(STOPPING, OFF, "inferred"),
     (PAUSED, OFFLINE): Transition(SAVING, SAVED, "inferred"),
-    (PAUSED, RESET): Transition(STARTING, RUNNING, "guessed"),
+    (PAUSED, RESET): Transition(STARTING, RUNNING, "guessed", guesses.RESET_OF_PAUSED),
     (SAVED, ENABLE): Transition(STARTING, RUNNING, "documented"),
-    (SAVED, DISABLE): Transition(STOPPING, OFF, "guessed"),
+    # libvirt drops a saved state so
+    (SAVED, DISABLE): Transition(STOPPING, OFF, "inferred"),
 }

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ports of virtual switches, and the extensions that are bound to a switch.
 
-A connection of a machine is the wish for a port, which it has while the machine is on (guessed); the port is
-named as the connection is (inferred: os-win looks for it so).
+A connection of a machine is the wish for a port, which it has while the machine is on; the port is named
+as the connection is (inferred: os-win looks for it so).
 """
 
 import uuid
 
+from lab import guesses
 from lab.hyperv_model.jobs import V2
+from lab.hyperv_model.providers import computes
 
 CONNECTION = "Msvm_EthernetPortAllocationSettingData"
 CAPTURE, FILTER, FORWARDING = 1, 2, 3  # ExtensionType, documented
 ENABLED, DISABLED = 2, 3
-# What a new switch of Windows Server 2022 comes with (documented for Get-VMSwitchExtension); numbers guessed.
+EXTERNAL = "_External"  # ends the name of the adapter's port (documented, in Microsoft's samples)
+# What a new switch of Windows Server 2022 comes with (documented for Get-VMSwitchExtension, GUIDs for
+# Get-HnsNetwork).
 EXTENSIONS = {
     "Microsoft NDIS Capture": ("EA24CD6C-D17A-4348-9190-09F0D5BE83DD", CAPTURE, DISABLED),
     "Microsoft Windows Filtering Platform": ("E7C3B2F0-F3C5-48DF-AF2B-10FED6D72E7A", FILTER, ENABLED),
@@ -26,8 +30,7 @@ def equip(model, switch, name):
     :param switch: its Name, a GUID
     :param name: its ElementName
     """
-    # "_External" is how Hyper-V names that port (documented, in Microsoft's samples).
-    _add(model, switch, f"{name}_External", uuid.uuid5(uuid.NAMESPACE_OID, switch))
+    _add(model, switch, f"{name}{EXTERNAL}", uuid.uuid5(uuid.NAMESPACE_OID, switch))
     for title, (identifier, kind, state) in EXTENSIONS.items():
         model.store.add(
             V2,
@@ -55,6 +58,12 @@ def update(model, machine):
         if machine.is_active and connection["EnabledState"] == ENABLED
         for switch in (model.store.at(path, V2) for path in filter(None, connection["HostResource"] or ()))
     ]
+
+
+@computes("Msvm_EthernetSwitchPort")
+def port_of_a_machine(model, port):
+    if not port["ElementName"].endswith(EXTERNAL):
+        model.guesses.meet(guesses.SWITCH_PORTS_OF_RUNNING)
 
 
 def _identifier(connection):

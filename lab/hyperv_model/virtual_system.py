@@ -49,13 +49,12 @@ FIXED_SETTINGS = {
 def install(model):
     model.store.add_service(V2, SERVICE, "vmms", "Hyper-V Virtual Machine Management")
     for name, template in SECURE_BOOT_TEMPLATES.items():
-        # Found by their names (inferred: os-win does); what else they say is guessed.
+        # Found by their names (inferred: os-win does); the key is this model's own.
         model.store.add(
             V2,
             "Msvm_VirtualSystemSettingData",
             InstanceID=f"Microsoft:Definition\\{name}",
             ElementName=name,
-            VirtualSystemType="Microsoft:Hyper-V:SecureBootTemplate",
             SecureBootTemplateId=template,
         )
 

@@ -15,8 +15,8 @@ from lab.hyperv_model import errors
 from lab.hyperv_model.cim import identity, parse_path
 from lab.hyperv_model.errors import CimError
 
-# Signs in a query, and conditions within conditions. Windows has such limits too; these are guessed, far
-# above what clients send.
+# Signs in a query, and conditions within conditions. Windows has such limits too; these are this parser's
+# own, far above what clients send.
 LONGEST, DEEPEST = 8192, 50
 
 _QUERY = re.compile(

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lab import guesses
+from lab.guesses import Guess, Guesses
 from lab.windows_sandbox import command_prompt, errors, tools
 from lab.windows_sandbox.accounts import ADMINISTRATORS, REMOTE_MANAGEMENT, Accounts
 from lab.windows_sandbox.ansible import payload
@@ -84,6 +86,8 @@ class WindowsHost:
         self.security = Security(root / "security.json")
         self.certificates = ClientCertificates(root / "client-certificates.json")
         self.model: Model | None = None
+        self.guesses = Guesses()
+        self.guesses.tell = self._log_guess
         # Restarts the host; set by whoever runs it (lab/windows_host.py).
         self.restart: Callable[[], None] | None = None
         self._shutdown: threading.Timer | None = None
@@ -103,7 +107,7 @@ class WindowsHost:
         themselves.
         """
         self.model = model
-        model.host = self
+        model.host, model.guesses = self, self.guesses
         self.certificates.trust_in(tls_context)
         self.start_up()
 
@@ -125,6 +129,10 @@ class WindowsHost:
         self.services.close()
         self.processes.end()
         self.services = self._service_controller()
+
+    def _log_guess(self, guess: Guess) -> None:
+        log = "Microsoft-Windows-Hyper-V-VMMS-Admin"
+        self.event_log.write(log, guesses.SOURCE, 1, "Warning", str(guess))
 
     def schedule_restart(self, seconds: float, user: str, comment: str) -> None:
         """Restart after some seconds, as shutdown.exe /r; Win32Error 1190 if that is under way already."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lab import guesses
 from lab.windows_sandbox import command_line as lines
 from lab.windows_sandbox import errors, tools
 from lab.windows_sandbox.command_prompt import internal, syntax
@@ -60,7 +61,8 @@ class Interpreter:
             tree = syntax.parse(self.expand(line))
             code = self._run(tree, stdin, emit) if tree else 0
         except syntax.SyntaxProblem as problem:
-            # What a batch file leaves in %ERRORLEVEL% (guessed for /c).
+            # What a batch file leaves in %ERRORLEVEL%.
+            self.session.host.guesses.meet(guesses.SYNTAX_ERROR_OF_CMD)
             emit(2, f"{problem}\r\n".encode())
             code = 255
         except NotImplementedError as error:

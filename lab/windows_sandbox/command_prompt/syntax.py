@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 SPECIAL = frozenset("&<>()@^|")
 
-# Groups within groups; cmd.exe has its limit somewhere too (guessed).
+# Groups within groups; cmd.exe has its limit somewhere too, this is the parser's own.
 _DEEPEST = 50
 
 _OPERATORS = ("&&", "||", "&", "|")

@@ -26,9 +26,15 @@ PYMI = pathlib.Path(os.environ.get("HYPERV_CI_HOME") or CACHE / "hyperv-ci") / "
 
 
 class HyperVHostTest(testtools.TestCase):
-    """self.model is the host; self.python() starts its python.exe, which has this environment's packages."""
+    """self.model is the host; self.python() starts its python.exe, which has this environment's packages.
+
+    :cvar guesses: the guesses of the simulated host that the tests may come to; no vote should
+    :cvar job_seconds: how long Hyper-V's jobs take; 0: everything is answered at once, as it may be
+    """
 
     facts = None
+    guesses = ()
+    job_seconds = 0.05
 
     @classmethod
     def setUpClass(cls):
@@ -39,13 +45,21 @@ class HyperVHostTest(testtools.TestCase):
         for directory in (cls.run_folder, cls.c_drive / "Python311", cls.c_drive / "Windows" / "Temp"):
             directory.mkdir(parents=True)
         cls.model = Model(
-            "HV1", lambda path: cls.c_drive.joinpath(*path.split("\\")[1:]), cls.run_folder, cls.facts
+            "HV1",
+            lambda path: cls.c_drive.joinpath(*path.split("\\")[1:]),
+            cls.run_folder,
+            cls.facts,
+            cls.job_seconds,
         )
         cls.addClassCleanup(cls.model.close)
         cls.addClassCleanup(serve(cls.model, cls.run_folder / "wmi.sock").close)
         python = cls.c_drive / "Python311" / "python.exe"
         python.write_text(PYTHON_EXE.replace(SHIMS, str(WINDOWS_SHIMS)))
         python.chmod(0o755)
+
+    def tearDown(self):
+        super().tearDown()
+        self.assertLessEqual(self.model.guesses.met, set(self.guesses))
 
     @classmethod
     def packages(cls):

@@ -122,6 +122,12 @@ class LifecycleTest(OnHyperVTest):
         self.assertEqual([16 * [RUNNING], []], said)
 
 
+class AnsweredAtOnceTest(LifecycleTest):
+    """Hyper-V may answer at once what it may do as a job: the same holds."""
+
+    job_seconds = 0
+
+
 class HostTest(OnHyperVTest):
     @feature("Host resources in placement", "Host uptime")
     def test_resources_are_the_hosts(self):

@@ -317,6 +317,18 @@ class AroundATest(LogPageCase):
         for other in ("before", "detail", "fine", "unreachable", "after", "last error"):
             self.assertNotIn(other, shown.text)
 
+    def test_what_the_simulated_host_guessed(self):
+        source = "Microsoft-Windows-Hyper-V-VMMS-Admin Simulated-Host-Guesses 1:"
+        events = logged(9, f"Warning     {source} Guessed: it runs. To be recorded: <its> states.")
+        self.leave("hyperv-2/events.log", events)
+        shown = self.shown(events=events + logged(9, "Warning     Application Other 1: Guessed: a lie."))
+        said = shown.text.partition("must not hang on")[2]
+        self.assertEqual(1, said.count("Guessed: it runs. To be recorded: <its> states."))
+        self.assertNotIn("a lie", said)
+
+    def test_no_guess(self):
+        self.assertNotIn("must not hang on", self.shown(events=logged(9, "Warning x y 1: z")).text)
+
     def test_the_second_host_complains(self):
         self.leave("hyperv-2/nova-compute.log", logged(12, "4 ERROR nova [-] no memory"))
         shown = self.shown(compute=logged(12, "4 INFO nova [-] asked the other"))

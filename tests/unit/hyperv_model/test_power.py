@@ -4,6 +4,7 @@
 import time
 import unittest
 
+from lab import guesses
 from lab.hyperv_model import errors, jobs, resources, states, storage
 from lab.hyperv_model.errors import CimError
 from tests.unit.hyperv_model.case import ModelCase
@@ -152,8 +153,21 @@ class EvidenceCase(unittest.TestCase):
         rows = [transition.evidence for transition in states.TRANSITIONS.values()]
         rows += [kind.evidence for kind in resources.KINDS.values()]
         rows += [limits.evidence for limits in storage.CONTROLLERS.values()]
-        rows += jobs.ASYNCHRONOUS.values()
         self.assertLessEqual(set(rows), {"documented", "recorded", "inferred", "guessed"})
+
+
+class GuessCase(ModelCase):
+    def test_a_guess_is_told_of_once(self):
+        told = []
+        self.model.guesses.tell = told.append
+        machine = self.define()
+        for request in (states.ENABLE, states.RESET, states.QUIESCE):
+            self.request(machine, request)
+        self.assertEqual([], told)
+        for request in (states.RESET, states.QUIESCE, states.RESET, states.DISABLE):
+            self.request(machine, request)
+        self.assertEqual([guesses.RESET_OF_PAUSED], told)
+        self.assertEqual({guesses.RESET_OF_PAUSED}, self.model.guesses.met)
 
 
 class ShutdownCase(ModelCase):

@@ -6,7 +6,7 @@ import os
 
 import jinja2
 
-from . import cause, host, nightly, publish
+from . import cause, guesses, host, nightly, publish
 from .folder import Folder
 
 # Characters of a line that stands for what failed: what it says first and last, on the first screen.
@@ -60,6 +60,7 @@ def make(source, destination, nightlies, facts):
             phases=waterfall(build.phases),
             views={item.entry.path: item.view for item in files},
             host=host.difference(folder),
+            guesses=guesses.read(folder),
             tests_page=TESTS,
             made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S"),
         )
