@@ -64,6 +64,7 @@ def create_snapshot(model, service, AffectedSystem, SnapshotSettings, SnapshotTy
 
 
 def _create(model, machine):
+    layers = _add_layers(model, machine)
     guid = str(uuid.uuid4()).upper()
     now = timestamp()
     previous = of_machine(model, machine)
@@ -86,11 +87,29 @@ def _create(model, machine):
     model.store.add(
         V2, "Msvm_SnapshotOfVirtualSystem", Antecedent=machine.system.path, Dependent=snapshot.path
     )
+    for disk, layer in layers:
+        disk["HostResource"] = [layer]
+    return snapshot
+
+
+def _add_layers(model, machine):
+    """Make a differencing disk of each hard disk; all or none.
+
+    :returns: list of (disk, path)
+    """
+    made = []
     for disk in machine.of(storage.SASD, storage.HARD_DISK):
         resting = disk["HostResource"][0]
-        disk["HostResource"] = [_automatic(resting)]
-        vhd.create_differencing(disk["HostResource"][0], resting, model.local_path)
-    return snapshot
+        made.append((disk, _automatic(resting)))
+        try:
+            vhd.create_differencing(made[-1][1], resting, model.local_path)
+        except (OSError, vhd.VirtualDiskError) as error:
+            for _disk, layer in made:
+                model.local_path(layer).unlink(missing_ok=True)
+            raise JobFailure(
+                f"Checkpoint operation for '{machine.name}' failed. '{resting}': {storage.reason(error)}"
+            ) from None
+    return made
 
 
 def _automatic(path):

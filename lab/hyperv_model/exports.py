@@ -91,7 +91,7 @@ def _copy_disk(model, path, folder, moved):
     try:
         shutil.copyfile(model.local_path(path), model.local_path(copy))
     except OSError as error:
-        raise JobFailure(f"'{path}' cannot be exported: {error.strerror}") from None
+        raise JobFailure(f"'{path}' cannot be exported: {storage.reason(error)}") from None
     with contextlib.suppress(vhd.VirtualDiskError):  # a DVD has no parents
         if parent := vhd.parent_of(model.local_path(path), path):
             _copy_disk(model, parent, folder, moved)

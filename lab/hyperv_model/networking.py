@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Virtual switches, the adapters and connections of machines, and the features of a connection's port."""
 
+import ipaddress
 import re
 import uuid
 
@@ -12,6 +13,8 @@ from lab.hyperv_model.providers import provides
 
 ADAPTER = "Microsoft:Hyper-V:Synthetic Ethernet Port"
 CONNECTION = "Microsoft:Hyper-V:Ethernet Connection"
+ADAPTER_CLASS = "Msvm_SyntheticEthernetPortSettingData"
+NO_ADDRESS = "000000000000"
 ADAPTERS_PER_MACHINE = 8  # documented for synthetic adapters
 
 # class → values of a port that nobody configured; documented, less what no client here reads.
@@ -160,8 +163,9 @@ def add_adapter(model, machine, wanted):
                 machine, wanted, f"the MAC address is {wanted['Address']}, expected 12 hex digits"
             )
     else:
-        # Hyper-V's own range (documented); it assigns the address when the machine starts first.
-        address = f"00155D{uuid.uuid4().hex[:6]}".upper()
+        address = (
+            NO_ADDRESS  # until the machine starts first (documented; zeros: inferred)
+        )
     wanted["Address"] = address
     adapter = machine.add(storage.named(machine, wanted, storage.new_device()))
     if machine.generation == 2:
@@ -169,8 +173,28 @@ def add_adapter(model, machine, wanted):
     return adapter
 
 
+def address_adapters(model, machine, prefix):
+    """Give each dynamic adapter that has no address one of the host's 256: Microsoft's prefix, the last two
+    octets of the host's address, and one more (documented, and that a machine that gets none does not start).
+
+    :raises JobFailure: they are used up
+    """
+    start = "00155D" + ipaddress.IPv4Address(model.facts.address).packed[2:].hex().upper()
+    for adapter in machine.of(ADAPTER_CLASS):
+        if adapter["StaticMacAddress"] or adapter["Address"] != NO_ADDRESS:
+            continue
+        taken = {other["Address"] for each in model.machines.values() for other in each.of(ADAPTER_CLASS)}
+        free = (address for number in range(256) if (address := f"{start}{number:02X}") not in taken)
+        adapter["Address"] = next(free, NO_ADDRESS)
+        if adapter["Address"] == NO_ADDRESS:
+            raise JobFailure(
+                f"{prefix} '{machine.name}' {adapter['ElementName']}: Failed to power on with Error "
+                "'Attempt to access invalid address.' ('0x800701E7')"
+            )
+
+
 def add_connection(model, machine, wanted):
-    adapter = storage.parent(model, machine, wanted, "Msvm_SyntheticEthernetPortSettingData", (ADAPTER,))
+    adapter = storage.parent(model, machine, wanted, ADAPTER_CLASS, (ADAPTER,))
     if storage.children(machine, adapter):
         raise storage.failure(machine, wanted, "the adapter has a connection already")
     check_connection(model, machine, wanted)

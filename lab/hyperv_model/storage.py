@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Controllers, drives and the virtual disks in them."""
 
+import errno
 import ntpath
 import typing
 import uuid
@@ -30,6 +31,7 @@ CONTROLLERS = {IDE: Limits(2, 2, "documented"), SCSI: Limits(64, 4, "documented"
 EXTENSIONS = {HARD_DISK: (".vhd", ".vhdx", ".avhd", ".avhdx", ".vhds"), DVD_DISK: (".iso",)}
 # Errors of the file system and of the virtual disk service, as the last words of ErrorDescription.
 FILE_NOT_FOUND = "The system cannot find the file specified. ('0x80070002')"
+DISK_FULL = "There is not enough space on the disk. ('0x80070070')"
 IN_USE = "The process cannot access the file because it is being used by another process. ('0x80070020')"
 
 
@@ -154,17 +156,21 @@ def parents(model, path, prefix):
     """
     try:
         vhd.open_chain(path, model.local_path).close()
-    except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        reason = f"not found. {FILE_NOT_FOUND}" if missing else f"cannot be opened: {error}"
-        raise JobFailure(f"{prefix} Attachment '{path}' {reason}") from None
-    except vhd.VirtualDiskError as error:
-        raise JobFailure(f"{prefix} Attachment '{path}': {error} ('0x{hresult(error.code):08X}')") from None
+    except (OSError, vhd.VirtualDiskError) as error:
+        what = "not found." if isinstance(error, FileNotFoundError) else "cannot be opened:"
+        raise JobFailure(f"{prefix} Attachment '{path}' {what} {reason(error)}") from None
     links = []
     while parent_path := vhd.parent_of(model.local_path(path), path):
         links.append(parent_path)
         path = parent_path
     return links
+
+
+def reason(error):
+    """What Hyper-V says of an OSError or VirtualDiskError."""
+    if isinstance(error, vhd.VirtualDiskError):
+        return f"{error} ('0x{hresult(error.code):08X}')"
+    return {errno.ENOENT: FILE_NOT_FOUND, errno.ENOSPC: DISK_FULL}.get(error.errno, str(error))
 
 
 def hresult(code):

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import ntpath
 import os
+import shutil
 import uuid
 from collections.abc import Callable
 
@@ -89,9 +90,13 @@ def create(path: str | os.PathLike, size: int, kind: str, **more) -> None:
     """Make a new, empty `kind` ("fixed" or "dynamic") disk of `size` bytes; the extension names the format.
 
     Optional: `identifier` (uuid.UUID), `block_size` (bytes, 0: the format's default). Raises FileExistsError,
-    or VirtualDiskError for an impossible size or extension.
+    OSError (ENOSPC) if a fixed disk does not fit, or VirtualDiskError for an impossible size or extension.
     """
-    _format_of(path).create(os.fspath(path), size, kind, **{"identifier": uuid.uuid4(), **more})
+    format_of_path = _format_of(path)
+    # The file itself is sparse here, to be quick.
+    if kind == FIXED and size > shutil.disk_usage(os.path.dirname(path)).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
+    format_of_path.create(os.fspath(path), size, kind, **{"identifier": uuid.uuid4(), **more})
 
 
 def create_differencing(
