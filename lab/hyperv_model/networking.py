@@ -163,9 +163,7 @@ def add_adapter(model, machine, wanted):
                 machine, wanted, f"the MAC address is {wanted['Address']}, expected 12 hex digits"
             )
     else:
-        address = (
-            NO_ADDRESS  # until the machine starts first (documented; zeros: inferred)
-        )
+        address = NO_ADDRESS  # until the machine starts first (documented; zeros: inferred)
     wanted["Address"] = address
     adapter = machine.add(storage.named(machine, wanted, storage.new_device()))
     if machine.generation == 2:
