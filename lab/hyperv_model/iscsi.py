@@ -71,7 +71,7 @@ class Initiator:
     def log_in(self, name, portal, flags, chap):
         network = self._model.storage_network
         target = network.targets.get(name)
-        if portal is not None and (isinstance(target, RemoteTarget) or not network.knows(portal)):
+        if portal is not None and self._is_outside(portal):
             target = self._reach(portal, name, chap)
         if portal is None:
             portals = target.portals if target else ()
@@ -94,6 +94,11 @@ class Initiator:
         self.sessions[session.identifier] = session
         self.look()
         return session
+
+    def _is_outside(self, portal):
+        """Whether what this process knows of a portal, if anything, are sessions with another program."""
+        targets = self._model.storage_network.targets.values()
+        return all(isinstance(target, RemoteTarget) for target in targets if portal in target.portals)
 
     def _reach(self, portal, name, chap):
         """Log in at a portal outside of this process; further sessions share the first one's disks."""

@@ -2,7 +2,7 @@
 """Volumes of a portal that is another program's: what cinder's backend in the lab is for the hosts."""
 
 from lab.iscsi.portal import Export, Portal
-from tests.contract.driver.test_volumes import GIB, ONE, OnTargetsTest
+from tests.contract.driver.test_volumes import GIB, ONE, TWO, OnTargetsTest
 
 SECRET = "a secret of 16 b"
 
@@ -49,6 +49,15 @@ class RemoteVolumesTest(OnTargetsTest):
         self.detach()
         self.assert_nothing_is_connected()
         self.assertNotIn("iqn.2026-01.org.example:far", self.network.targets)
+
+    def test_two_volumes_of_one_portal(self):
+        self.portal.exports["iqn.2026-01.org.example:second"] = Export(
+            GIB, "60014050000000000000000000000f02", ("nova", SECRET), {self.model.initiator.name}
+        )
+        second = self.volume.replace("ONE", repr(TWO)).replace(":far", ":second")
+        self.assertIsNone(self.attach())
+        self.assertIsNone(self.attach(second))
+        self.assertEqual([ONE, TWO], sorted(serial for serial, _bus, _number in self.drives()))
 
     def test_an_initiator_that_is_not_admitted(self):
         self.export.initiators.clear()
