@@ -56,6 +56,7 @@ class Machine:
     :ivar memory_mb: its memory, in MiB
     :ivar memory_ratio: how many times what it starts with that is; more than 1: Hyper-V adds as is needed
     :ivar limit_cpu_features: whether it can move to hosts with other processors of the same make
+    :ivar is_host: whether it can have virtual machines of its own
     :ivar serial_pipe: the path of the pipe that its first serial port is
     :ivar adapters: MAC addresses of its network adapters, by their names
     :ivar drives: its Drives
@@ -76,6 +77,7 @@ class Machine:
     drives: list
     boot_order: list
     shuts_down_with_host: bool = False
+    is_host: bool = False
 
 
 class JobUtils(jobutils.JobUtils):
@@ -278,6 +280,7 @@ def _configured(parts, machine, serial_port):
             Reservation=machine.vcpus,
             Limit=100_000,  # thousandths of a per cent
             LimitProcessorFeatures=machine.limit_cpu_features,
+            ExposeVirtualizationExtensions=machine.is_host,
         ),
         _text(first_port, Connection=[machine.serial_pipe]),
     ]

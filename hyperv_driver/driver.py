@@ -151,6 +151,9 @@ class HyperVDriver(driver.ComputeDriver):
         ratios = self._get_allocation_ratios(provider_tree.data(nodename).inventory)
         inventory = self._hostops.inventory(ratios, self._get_reserved_host_disk_gb_from_config())
         provider_tree.update_inventory(nodename, inventory)
+        for trait, is_there in self._hostops.traits().items():
+            change = provider_tree.add_traits if is_there else provider_tree.remove_traits
+            change(nodename, trait)
 
     def get_host_ip_addr(self):
         return config.CONF.my_ip

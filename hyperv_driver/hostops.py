@@ -3,9 +3,11 @@
 
 import datetime
 import socket
+import sys
 
 import nova.conf
 import os_resource_classes as orc
+import os_traits
 from nova.objects import fields
 from oslo_serialization import jsonutils
 from oslo_utils import versionutils
@@ -13,6 +15,14 @@ from oslo_utils import versionutils
 from hyperv_driver.oswin import constants
 
 CONF = nova.conf.CONF
+
+# Win32_Processor.Manufacturer → the trait of a processor whose virtualization Hyper-V hands on to guests, and
+# the first build of Windows that does (source: Microsoft's "What is Nested Virtualization").
+VIRTUALIZATION = {
+    "GenuineIntel": os_traits.HW_CPU_X86_VMX,
+    "AuthenticAMD": os_traits.HW_CPU_X86_SVM,
+}
+FIRST_BUILD = {"GenuineIntel": 14393, "AuthenticAMD": 20348}
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
@@ -78,6 +88,13 @@ class HostOps:
             }
             for resource_class, (total, reserved) in totals.items()
         }
+
+    def traits(self):
+        """{trait: whether this host has it}, of those that this driver looks for."""
+        made_by = self._hostutils.get_cpus_info()[0]["Manufacturer"]
+        build = int(self._hostutils.get_windows_version().split(".")[2])
+        nests = build >= FIRST_BUILD.get(made_by, sys.maxsize)
+        return {trait: nests and maker == made_by for maker, trait in VIRTUALIZATION.items()}
 
     def uptime(self):
         """As uptime(1) begins; Windows counts neither users nor load as Unix does, so it ends there."""

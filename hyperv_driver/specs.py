@@ -7,7 +7,7 @@ from nova import exception
 from nova.objects import fields
 from nova.virt import configdrive
 
-from hyperv_driver import images, quotas, volumeops
+from hyperv_driver import hostops, images, quotas, volumeops
 from hyperv_driver.oswin import constants
 
 GENERATIONS = {
@@ -26,6 +26,7 @@ class Spec:
     :ivar disk_format: of its image; None: it boots from a volume
     :ivar secure_boot: whether its firmware checks what it boots
     :ivar needs_uefi_ca: whether that is signed by Microsoft's UEFI CA
+    :ivar is_host: whether it is to have virtual machines of its own
     :ivar iops_limit: of each of its own disks, see ``quotas``; 0: none
     """
 
@@ -34,6 +35,7 @@ class Spec:
     secure_boot: bool = False
     needs_uefi_ca: bool = False
     iops_limit: int = 0
+    is_host: bool = False
 
 
 def spec_of(instance, image_meta, block_device_info, injected_files=()):
@@ -89,7 +91,19 @@ def spec_of(instance, image_meta, block_device_info, injected_files=()):
         iops_limit = quotas.of_flavor(instance.flavor)
     except ValueError as error:
         refuse_if(True, f"its flavor limits its disks: {error}")
-    return Spec(generation, disk_format, secure_boot, SIGNED_BY_UEFI_CA.get(os_type, False), iops_limit)
+    return Spec(
+        generation, disk_format, secure_boot, SIGNED_BY_UEFI_CA.get(os_type, False), iops_limit,
+        is_host=_is_host(instance, properties),
+    )  # fmt: skip
+
+
+def _is_host(instance, properties):
+    """Whether it requires a processor's virtualization; nova found it a host by that trait."""
+    required = [
+        *(name for name, value in instance.flavor.extra_specs.items() if value == "required"),
+        *(f"trait:{name}" for name in properties.get("traits_required") or ()),
+    ]
+    return any(f"trait:{trait}" in required for trait in hostops.VIRTUALIZATION.values())
 
 
 def _secure_boot(instance, properties):

@@ -139,13 +139,15 @@ class VMOps:
                 generation=spec.generation,
                 folder=paths.instance_folder(name),
                 memory_mb=instance.flavor.memory_mb,
-                memory_ratio=CONF.hyperv.dynamic_memory_ratio,
+                # Hyper-V changes no memory of a machine that has machines.
+                memory_ratio=1 if spec.is_host else CONF.hyperv.dynamic_memory_ratio,
                 vcpus=instance.flavor.vcpus,
                 limit_cpu_features=CONF.hyperv.limit_cpu_features,
                 serial_pipe=paths.serial_pipe(instance.uuid),
                 adapters=self._networkops.adapters(network_info),
                 drives=drives,
                 boot_order=boot_order,
+                is_host=spec.is_host,
                 shuts_down_with_host=CONF.hyperv.instance_automatic_shutdown,
             )
         )

@@ -79,7 +79,6 @@ REASONS = {
     "PCI devices (DDA)": "not yet: os-win assigns any free device of a vendor and product, not the one that "
     "nova claimed",
     "Shielded instances and virtual TPM": "not yet: it takes a key protector of a host guardian",
-    "Nested virtualization": "not yet: the host reports no trait for it",
     "Failover cluster": "not yet: servers move between hosts by nova's own migrations",
 }
 

@@ -290,6 +290,25 @@ class OperationsTest(OnHyperVTest):
         self.assertIn("it is Off, expected Running", said["raised"])
         self.assertEqual([True, True, RUNNING], self.nova("said = kept"))
 
+    @feature("Nested virtualization")
+    def test_a_guest_that_has_guests(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            wants = flavor(extra_specs={{"trait:HW_CPU_X86_VMX": "required"}})
+            CONF.set_override("dynamic_memory_ratio", 2.0, group="hyperv")
+            made = [spawn(instance("x-1", image_ref="{image}", flavor=wants), "vhdx"),
+                    spawn(instance("x-2", image_ref="{image}"), "vhdx")]
+            CONF.clear_override("dynamic_memory_ratio", group="hyperv")
+            vmutils, said = hyperv._vmops._vmutils, []
+            for one in made:
+                (processor,) = vmutils._conn.query(
+                    "SELECT * FROM Msvm_ProcessorSettingData WHERE InstanceID LIKE "
+                    f"'Microsoft:{{vmutils.get_vm_id(one.name)}}%'")
+                memory = vmutils.get_vm_memory_info(one.name)
+                said.append([processor.ExposeVirtualizationExtensions, memory["DynamicMemoryEnabled"]])
+        """)
+        self.assertEqual([[True, False], [False, True]], said)
+
     @feature("Disk QoS")
     def test_limits_of_disks(self):
         image = self.add_image("vhdx")

@@ -99,6 +99,7 @@ class FakeVMUtils:
             "memory_mb": machine.memory_mb,
             "vcpus": machine.vcpus,
             "memory_ratio": machine.memory_ratio,
+            "is host": machine.is_host,
             "serial": machine.serial_pipe,
             "scsi": True,
         }

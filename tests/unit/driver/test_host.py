@@ -50,6 +50,22 @@ class HostTest(base.DriverTestCase):
         self.assertEqual((32768, 1.0, 1024), pick(inventory[orc.MEMORY_MB]))
         self.assertEqual((500, 1.0, 10), pick(inventory[orc.DISK_GB]))
 
+    def test_traits_of_processors_that_guests_can_virtualize_on(self):
+        (node,) = self.driver.get_available_nodes()
+        tree = provider_tree.ProviderTree()
+        tree.new_root(node, uuidutils.generate_uuid())
+        processor = self.host.hostutils.get_cpus_info()[0]
+        for maker, version, expected in (
+            ("GenuineIntel", "10.0.20348", {"HW_CPU_X86_VMX"}),
+            ("AuthenticAMD", "10.0.20348", {"HW_CPU_X86_SVM"}),
+            ("AuthenticAMD", "10.0.17763", set()),
+            ("Tester", "10.0.20348", set()),
+        ):
+            self.host.hostutils.get_cpus_info = lambda found=processor | {"Manufacturer": maker}: [found]
+            self.host.hostutils.get_windows_version = lambda found=version: found
+            self.driver.update_provider_tree(tree, node)
+            self.assertEqual(expected, tree.data(node).traits)
+
     def test_uptime(self):
         self.assertRegex(self.driver.get_host_uptime(), r"^\d\d:\d\d:\d\d up 2 days, 1:01:01$")
 

@@ -27,6 +27,22 @@ class SpawnTest(base.DriverTestCase):
         self.assertEqual([made.uuid], self.driver.list_instance_uuids())
         self.assertEqual(str(self.instances / made.name), self.vm(made)["path"])
 
+    def test_host_of_machines_if_the_flavor_or_image_requires_it(self):
+        self.config(dynamic_memory_ratio=2.0, group="hyperv")
+        required = {"trait:HW_CPU_X86_VMX": "required"}
+        forbidden = {"trait:HW_CPU_X86_VMX": "forbidden"}
+        for number, (specs, properties, expected) in enumerate(
+            (
+                (required, {}, (True, 1)),
+                ({}, {"trait:HW_CPU_X86_SVM": "required"}, (True, 1)),
+                (forbidden, {}, (False, 2.0)),
+                ({}, {"trait:HW_CPU_X86_AVX": "required"}, (False, 2.0)),
+            )
+        ):
+            made = instance(f"x-{number}", flavor=base.flavor(extra_specs=specs))
+            self.spawn(made, properties=properties)
+            self.assertEqual(expected, (self.vm(made)["is host"], self.vm(made)["memory_ratio"]))
+
     def test_stays_off_if_asked(self):
         self.assertEqual(power_state.SHUTDOWN, self.state(self.spawn(power_on=False)))
 
