@@ -2,6 +2,7 @@
 """What can be asked of a server between spawn and destroy."""
 
 from hyperv_driver import iso9660
+from lab import guesses
 from lab.hyperv_model import vhd
 from lab.hyperv_model.virtual_system import SECURE_BOOT_TEMPLATES
 from tests.contract.driver.on_hyperv import OnHyperVTest
@@ -12,6 +13,8 @@ RUNNING, SHUTDOWN, SUSPENDED = 1, 4, 7  # nova.compute.power_state
 
 
 class OperationsTest(OnHyperVTest):
+    guesses = (guesses.INTERRUPT_REBOOTS,)  # of the crash dump
+
     @feature("Suspend and resume", "Resume on host boot")
     def test_suspend_and_resume(self):
         image = self.add_image("vhdx")

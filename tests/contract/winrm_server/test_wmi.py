@@ -215,9 +215,8 @@ class TestMachines(WmiCase):
         )
         self.assertEqual("4096", answer["ReturnValue"])
         self.assertIn("Msvm_ConcreteJob", answer["Job"])
-        machines = self.simulated.model.machines
         deadline = time.monotonic() + 5
-        while not machines:
+        while not (machines := self.simulated.model.machines):
             self.assertLess(time.monotonic(), deadline, "the machine was not defined in time")
             time.sleep(0.02)
         (machine,) = machines.values()
