@@ -176,6 +176,7 @@ class Pair:
             "winrm_certificate": str(keys / "winrm/winrm.pem"),
             "winrm_certificate_key": str(keys / "winrm/winrm.key"),
             "wheelhouse_platform": zuul.wheelhouse_platform(),
+            "volume_backend": zuul.VOLUME_BACKEND,
         }
 
 

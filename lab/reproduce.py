@@ -26,7 +26,7 @@ from lab.projects import IDENTITY
 INVENTORY, REVISIONS = "zuul-info/inventory.yaml", "zuul-info/revisions.json"
 RESULTS = "controller/tempest/results.json"
 # Variables of Zuul's inventory that are about its own nodes and site: the lab's take their place.
-OF_THE_SITE = re.compile(r"zuul|site_|ansible_|wheelhouse_platform$|nodepool$")
+OF_THE_SITE = re.compile(r"zuul|site_|ansible_|wheelhouse_platform$|volume_backend$|nodepool$")
 PHASES = ("pre.yaml", "run.yaml", "post.yaml")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 

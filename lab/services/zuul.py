@@ -147,7 +147,15 @@ def configure(home: Home, site_url: str) -> None:
         parser.write(file)
 
 
-def site_variables(home: Home, site_url: str) -> dict[str, str | bool]:
+# Where cinder has volumes, on a run's controller: lab/cinder_driver.py, as the run's checkout has it.
+VOLUME_BACKEND = {
+    "name": "simulated",
+    "python_path": "{{ controller_sources }}/hyperv-ci",
+    "options": {"volume_driver": "lab.cinder_driver.SimulatedTargets"},
+}
+
+
+def site_variables(home: Home, site_url: str) -> dict[str, str | bool | dict]:
     """Return what the lab as a site tells every job: trusted/README.rst says what each means."""
     return {
         "site_log_root": str(home.site),
@@ -156,6 +164,7 @@ def site_variables(home: Home, site_url: str) -> dict[str, str | bool]:
         "site_zuul_url": f"{URL}/t/{TENANT}",
         "site_windows_simulated": True,
         "wheelhouse_platform": wheelhouse_platform(),
+        "volume_backend": VOLUME_BACKEND,
     }
 
 

@@ -51,6 +51,7 @@ class Keystone:
             "placement": ("placement", f"http://{host}:8778"),
             "nova": ("compute", f"http://{host}:8774/v2.1"),
             "neutron": ("network", f"http://{host}:9696"),
+            "cinder": ("block-storage", f"http://{host}:8776/v3"),
         }
         roles = {role["name"]: role["id"] for role in self.call("GET", "roles").json()["roles"]}
         project = self.create("project", name="service", domain_id="default")

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 CONTROLLER = "controller.invalid"
-DATABASES = ("keystone", "glance", "placement", "neutron", "nova", "nova_api", "nova_cell0")
+DATABASES = ("keystone", "glance", "placement", "neutron", "cinder", "nova", "nova_api", "nova_cell0")
 # Nova fills these in from its own configuration, so that no address and no password is in the database.
 CELL_DATABASE = "{scheme}://{username}:{password}@{hostname}/%s?{query}"
 CELL_QUEUE = "{scheme}://{username}:{password}@{hostname}:{port}/"
@@ -123,6 +123,8 @@ class SavedDatabase:
             "neutron", f"[DEFAULT]\ncore_plugin = ml2\n[database]\nconnection = {self.url('neutron')}\n"
         )
         self.run_program("neutron-db-manage", "--config-file", path, "upgrade", "heads")
+        path = self.configuration("cinder", f"[database]\nconnection = {self.url('cinder')}\n")
+        self.run_program("cinder-manage", "--config-file", path, "db", "sync")
 
 
 def main():

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Copy a saved database and write what makes it this controller's: ``restore.py SAVED FOLDER SQL``.
 
-The environment brings ADDRESS and the passwords ADMIN, SERVICE and DATABASE. FOLDER must not exist. SQL is a
+The environment brings ADDRESS, the passwords ADMIN, SERVICE and DATABASE, and VOLUMES, which is empty where
+cinder does not run. FOLDER must not exist. SQL is a
 file that the server reads when it starts (``--init-file``).
 """
 
@@ -14,7 +15,7 @@ import bcrypt
 
 # The host that the saved catalog names (nodepool/images/saved_database.py).
 CONTROLLER = "controller.invalid"
-SERVICES = ("glance", "neutron", "nova", "placement")
+SERVICES = ("cinder", "glance", "neutron", "nova", "placement")
 
 
 def quoted(text):
@@ -29,6 +30,9 @@ def statements(environment):
     yield f"CREATE USER openstack@localhost IDENTIFIED BY {password};"
     yield "GRANT ALL ON *.* TO openstack@localhost;"
     yield f"UPDATE keystone.endpoint SET url = REPLACE(url, '{CONTROLLER}', {address});"
+    if not environment["VOLUMES"]:
+        # Clients try an endpoint of the catalog where nobody answers again and again.
+        yield "UPDATE keystone.service SET enabled = FALSE WHERE type = 'block-storage';"
     for secret, users in (("ADMIN", ("admin",)), ("SERVICE", SERVICES)):
         # 4 rounds, as keystone.conf says: these passwords live as long as the controller.
         hashed = bcrypt.hashpw(environment[secret].encode(), bcrypt.gensalt(4)).decode()

@@ -63,6 +63,10 @@ class AwaitServicesTest(unittest.TestCase):
         with self.assertRaisesRegex(readiness.ServiceDown, "(?s)does not answer after 0.1 s.*last words"):
             self.wait(":1/")
 
+    def test_a_service_that_this_control_plane_lacks_is_not_waited_for(self):
+        self.states = {"glance": "RUNNING"}
+        self.assertEqual("", self.wait(":1/"))
+
     def test_a_program_that_ended_is_not_waited_for(self):
         self.states = {"keystone": "EXITED"}
         with self.assertRaisesRegex(
@@ -105,13 +109,25 @@ class GatherLogsTest(unittest.TestCase):
 
 
 class RestoreDatabaseTest(unittest.TestCase):
+    environment = {
+        "ADDRESS": "127.0.2.1",
+        "ADMIN": "adm'in",
+        "SERVICE": "service",
+        "DATABASE": "it's",
+        "VOLUMES": "",
+    }
+
     def test_statements_are_one_line_each_and_hold_no_password_of_keystone(self):
-        environment = {"ADDRESS": "127.0.2.1", "ADMIN": "adm'in", "SERVICE": "service", "DATABASE": "it's"}
-        lines = list(restore.statements(environment))
+        lines = list(restore.statements(self.environment))
         self.assertEqual([1] * len(lines), [len(line.splitlines()) for line in lines])
         self.assertIn("IDENTIFIED BY 'it\\'s';", lines[0])
         self.assertNotIn("adm", "".join(lines).replace("'admin'", ""))
-        self.assertIn("WHERE name IN ('glance', 'neutron', 'nova', 'placement');", lines[-1])
+        self.assertIn("WHERE name IN ('cinder', 'glance', 'neutron', 'nova', 'placement');", lines[-1])
+
+    def test_the_catalog_names_cinder_only_where_it_runs(self):
+        disabled = "enabled = FALSE WHERE type = 'block-storage'"
+        self.assertIn(disabled, "".join(restore.statements(self.environment)))
+        self.assertNotIn(disabled, "".join(restore.statements(self.environment | {"VOLUMES": "yes"})))
 
 
 class BundleSourceTest(unittest.TestCase):

@@ -66,6 +66,7 @@ class ConfigurationTest(unittest.TestCase):
                 "site_publish_ssh_config",
                 "site_windows_simulated",
                 "site_zuul_url",
+                "volume_backend",
                 "wheelhouse_platform",
             },
             set(written),

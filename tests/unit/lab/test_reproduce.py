@@ -99,13 +99,14 @@ class Page(ReproduceCase):
                 "site_log_url": "x",
                 "ansible_port": 1,
                 "wheelhouse_platform": "y",
+                "volume_backend": {},
             }
         )
         said = self.dry_run()
         for project, commit in self.heads.items():
             self.assertRegex(said, rf"{project} +{commit} from the lab's Gerrit")
         self.assertRegex(said, "driver_debug +True")
-        for name in ("site_log_url", "ansible_port", "wheelhouse_platform", "zuul"):
+        for name in ("site_log_url", "ansible_port", "wheelhouse_platform", "volume_backend", "zuul"):
             self.assertNotIn(f"  {name} ", said)
         self.assertIn("the selection of the job", said)
         self.assertFalse(Pair(self.home, "again").is_up)
