@@ -49,7 +49,7 @@ class Parsers(unittest.TestCase):
     def verdicts(self, *paths):
         script = Path(__file__).with_name("zuul_parsers.py")
         result = subprocess.run(
-            [self.python, script, *paths], capture_output=True, text=True, check=False, timeout=120
+            [self.python, script, *paths], capture_output=True, text=True, check=False, timeout=600
         )
         self.assertEqual(0, result.returncode, result.stderr)
         return [(path, verdict) for path, found in json.loads(result.stdout).items() for verdict in found]
