@@ -101,8 +101,8 @@ class Pair:
         return not subprocess.run([*command, *arguments, path], env=environment, cwd=checkout).returncode
 
     def chosen(self, expressions: Iterable[str]) -> dict[str, str]:
-        """Return variables that have the role tempest run the tests that match, and expect no others."""
-        files = {"tempest_selection": expressions, "tempest_expected": ()}
+        """Return variables that have the role tempest run all tests that match, and expect no others."""
+        files = {"tempest_selection": expressions, "tempest_exclusions": (), "tempest_expected": ()}
         for name, lines in files.items():
             (self.root / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         return {name: str(self.root / name) for name in files}
