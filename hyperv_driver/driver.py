@@ -267,7 +267,7 @@ class HyperVDriver(driver.ComputeDriver):
 
     def check_can_live_migrate_destination(self, context, instance, src_compute_info, dst_compute_info,
                                            block_migration=False, disk_over_commit=False):  # fmt: skip
-        return self._livemigrationops.check_destination(instance, block_migration)
+        return self._livemigrationops.check_destination(context, instance, block_migration)
 
     def cleanup_live_migration_destination_check(self, context, dest_check_data):
         """Nothing is left of the check."""

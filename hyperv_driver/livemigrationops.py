@@ -7,6 +7,7 @@ from.
 """
 
 from nova import exception
+from nova.compute import utils as compute_utils
 from nova.objects import migrate_data as migrate_data_objects
 from oslo_log import log as logging
 
@@ -31,7 +32,7 @@ class LiveMigrationOps:
         self._consoleops = consoleops
         self._metricsops = metricsops
 
-    def check_destination(self, instance, block_migration):
+    def check_destination(self, context, instance, block_migration):
         """Whether this host can take an instance; nova has the source checked after that.
 
         :returns: nova's HyperVLiveMigrateData
@@ -49,7 +50,7 @@ class LiveMigrationOps:
             raise exception.InvalidLocalStorage(
                 path=paths.instance_folder(instance.name), reason="both hosts have it, on shared storage"
             )
-        if block_migration is False and not shared:
+        if block_migration is False and not shared and _has_disks(context, instance):
             raise exception.InvalidSharedStorage(
                 path=paths.instance_folder(instance.name), reason="it is on storage of its host"
             )
@@ -133,3 +134,11 @@ class LiveMigrationOps:
             self._livemigrationutils.check_live_migration_config()
         except exceptions.HyperVException as error:
             raise exception.MigrationPreCheckError(reason=str(error)) from error
+
+
+def _has_disks(context, instance):
+    """Whether an instance has disks besides its volumes. Its config drive is none that nova asks for."""
+    flavor = instance.flavor
+    return bool(
+        flavor.ephemeral_gb or flavor.swap or not compute_utils.is_volume_backed_instance(context, instance)
+    )

@@ -120,7 +120,10 @@ class Records:
         self.adapters, self.disks = [], []
         self.patches = [
             mock.patch("nova.objects.VirtualInterfaceList.get_by_instance_uuid", lambda *_: self.adapters),
-            mock.patch("nova.objects.BlockDeviceMappingList.get_by_instance_uuid", lambda *_: self.disks),
+            mock.patch(
+                "nova.objects.BlockDeviceMappingList.get_by_instance_uuid",
+                lambda *_: objects.BlockDeviceMappingList(objects=self.disks),
+            ),
             mock.patch(
                 "nova.objects.VirtualInterface.get_by_uuid",
                 lambda _context, uuid: next((one for one in self.adapters if one.uuid == uuid), None),
@@ -142,7 +145,7 @@ class Records:
         destination = "volume" if source == "volume" else "local"
         made = objects.BlockDeviceMapping(
             id=len(self.disks), tag=tag, source_type=source, destination_type=destination,
-            volume_id=volume_id, guest_format=guest_format,
+            volume_id=volume_id, guest_format=guest_format, boot_index=None,
         )  # fmt: skip
         self.disks.append(made)
 

@@ -7,7 +7,7 @@ from nova.objects import migrate_data
 from hyperv_driver import oswin
 from hyperv_driver.oswin import constants
 from tests.unit.driver import base
-from tests.unit.driver.base import instance, with_volumes
+from tests.unit.driver.base import flavor, instance, with_volumes
 
 FAILED = oswin.exceptions.WMIJobFailed("no switch", job_state=constants.JOB_STATE_EXCEPTION)
 KILLED = oswin.exceptions.WMIJobFailed("killed", job_state=constants.JOB_STATE_KILLED)
@@ -77,6 +77,18 @@ class LiveMigrationTest(base.DriverTestCase):
             exception.MigrationPreCheckError,
             self.driver.check_can_live_migrate_source, self.context, made, self.data,
         )  # fmt: skip
+
+    def test_only_what_has_no_disks_of_its_own_moves_without_disks(self):
+        check = self.driver.check_can_live_migrate_destination
+        self.enterContext(mock.patch.object(self.driver._shareops, "is_shared", return_value=False))
+        for volume_backed, swap, moves in ((True, 0, True), (True, 1, False), (False, 0, False)):
+            made = instance(host="HV2", flavor=flavor(swap=swap))
+            with mock.patch("nova.compute.utils.is_volume_backed_instance", return_value=volume_backed):
+                if moves:
+                    self.assertFalse(check(self.context, made, {}, {}, False).is_shared_instance_path)
+                else:
+                    refused = exception.InvalidSharedStorage
+                    self.assertRaises(refused, check, self.context, made, {}, {}, False)
 
     def test_disks_that_are_shared_do_not_move(self):
         made = instance(host="HV2")
