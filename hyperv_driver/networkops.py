@@ -46,11 +46,10 @@ class NetworkOps:
         Those that an agent wires are left to it: it knows their switch.
         """
         for vif in network_info:
-            details = vif.get("details") or {}
-            if details.get(WIRED_BY_AGENT):
+            if is_wired_by_agent(vif):
                 continue
             self._networkutils.connect_vnic_to_vswitch(CONF.hyperv.vswitch_name, vif["id"])
-            vlan = details.get(model.VIF_DETAILS_VLAN)
+            vlan = (vif.get("details") or {}).get(model.VIF_DETAILS_VLAN)
             if vlan:
                 self._networkutils.set_vswitch_port_vlan_id(int(vlan), vif["id"])
 
@@ -97,3 +96,8 @@ class NetworkOps:
             raise refusal(f"cannot {action} {instance.name}: it is of generation 1 and {name}, needs Off")
         if state == powerops.SAVED:
             raise refusal(f"cannot {action} {instance.name}: it is {name}, needs Off or Running")
+
+
+def is_wired_by_agent(vif):
+    """Whether an agent on the host connects this port's adapter, rather than nova-compute."""
+    return bool((vif.get("details") or {}).get(WIRED_BY_AGENT))

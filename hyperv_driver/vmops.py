@@ -9,8 +9,7 @@ from nova import exception
 from nova.compute import task_states
 from oslo_log import log as logging
 
-from hyperv_driver import batches, driveops, oswin, paths, specs
-from hyperv_driver.vif_details import WIRED_BY_AGENT
+from hyperv_driver import batches, driveops, networkops, oswin, paths, specs
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -168,7 +167,7 @@ class VMOps:
             awaited = [
                 ("network-vif-plugged", vif["id"])
                 for vif in network_info
-                if vif.get("active") is False or (vif.get("details") or {}).get(WIRED_BY_AGENT)
+                if vif.get("active") is False or networkops.is_wired_by_agent(vif)
             ]
         try:
             with self._virtapi.wait_for_instance_event(
