@@ -77,6 +77,11 @@ class Configuration:
         for key in PLAYBOOKS:
             for playbook in listed(job.get(key)):
                 self._playbook(where, top, name_of(playbook), hosts)
+        # https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_variables.html#understanding-variable-precedence
+        # Zuul writes a job's variables into the inventory.
+        for path in top.glob("playbooks/*/group_vars/*.yaml"):
+            for name in yaml.safe_load(path.read_text()).keys() & job.get("vars", {}).keys():
+                self._say(where, f"{path.relative_to(top)} outranks its variable {name}")
 
     def _nodeset_of(self, job: dict, where: str, seen: Path | None) -> dict:
         """Return the nodeset of a job, which may be its parent's."""

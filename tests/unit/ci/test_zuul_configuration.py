@@ -150,6 +150,11 @@ class CrossReferences(unittest.TestCase):
         (problem,) = self.problems("- job: {name: a}", "- job: {name: b, parent: a}")
         self.assertIn("job b: no job a, only b, base", problem)
 
+    def test_a_variable_that_group_vars_outrank(self):
+        self.write("playbooks/p/group_vars/all.yaml", "x: 1")
+        (problem,) = self.problems("- job: {name: a, vars: {x: 2, y: 2}}")
+        self.assertIn("job a: playbooks/p/group_vars/all.yaml outranks its variable x", problem)
+
     def test_playbooks(self):
         job = "- job: {name: a, run: p.yaml}"
         for playbook, expected in (
