@@ -13,7 +13,7 @@ NOT_READY, SHARING_VIOLATION = 21, 32
 
 
 @serves("virtdisk.AttachVirtualDisk")
-def attach(model, path):
+def attach(model, path, read_only):
     """A disk that is attached, or that a running machine has, is in use (documented: one writer)."""
     users = [
         machine.name
@@ -23,7 +23,7 @@ def attach(model, path):
     if users or number_of(model, path) is not None:
         raise CimError(SHARING_VIOLATION, f"{path} is used by {', '.join(users) or 'this host'}")
     with vhd.open_chain(path, model.local_path) as disk:
-        disks.attach(model, disks.AttachedFile(path, disk.identifier.hex.upper(), disk.size))
+        disks.attach(model, disks.AttachedFile(path, disk.identifier.hex.upper(), disk.size, read_only))
 
 
 @serves("virtdisk.DetachVirtualDisk")

@@ -26,6 +26,7 @@ class AttachedFile:
     path: str
     identifier: str
     size: int
+    read_only: bool
 
 
 def install(model):
@@ -57,7 +58,7 @@ def attach(model, file):
     number = _take_number(model, file)
     path = f"\\\\?\\scsi#disk&ven_msft&prod_virtual_disk#{number}"
     _add(model, number, file.identifier, 0, file.size, FILE_BACKED, path, offline=False)
-    of_number(model, number)["Location"] = file.path
+    of_number(model, number).update(Location=file.path, IsReadOnly=file.read_only)
 
 
 def attached_files(model):

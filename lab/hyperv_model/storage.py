@@ -31,6 +31,7 @@ CONTROLLERS = {IDE: Limits(2, 2, "documented"), SCSI: Limits(64, 4, "documented"
 EXTENSIONS = {HARD_DISK: (".vhd", ".vhdx", ".avhd", ".avhdx", ".vhds"), DVD_DISK: (".iso",)}
 # Errors of the file system and of the virtual disk service, as the last words of ErrorDescription.
 FILE_NOT_FOUND = "The system cannot find the file specified. ('0x80070002')"
+FILE_EXISTS = "The file exists. ('0x80070050')"
 DISK_FULL = "There is not enough space on the disk. ('0x80070070')"
 IN_USE = "The process cannot access the file because it is being used by another process. ('0x80070020')"
 
@@ -170,7 +171,8 @@ def reason(error):
     """What Hyper-V says of an OSError or VirtualDiskError."""
     if isinstance(error, vhd.VirtualDiskError):
         return f"{error} ('0x{hresult(error.code):08X}')"
-    return {errno.ENOENT: FILE_NOT_FOUND, errno.ENOSPC: DISK_FULL}.get(error.errno, str(error))
+    known = {errno.ENOENT: FILE_NOT_FOUND, errno.EEXIST: FILE_EXISTS, errno.ENOSPC: DISK_FULL}
+    return known.get(error.errno, str(error))
 
 
 def hresult(code):

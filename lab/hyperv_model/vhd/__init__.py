@@ -23,8 +23,8 @@ from .errors import VHD_PARENT_VHD_NOT_FOUND as _NO_PARENT
 from .errors import VirtualDiskError
 
 __all__ = [
-    "DIFFERENCING", "DYNAMIC", "FIXED", "Disk", "ParentLink", "VirtualDiskError", "convert", "create",
-    "create_differencing", "merge", "open_chain", "open_disk", "parent_of", "reconnect",
+    "DIFFERENCING", "DYNAMIC", "FIXED", "Disk", "ParentLink", "VirtualDiskError", "compact", "convert",
+    "create", "create_differencing", "merge", "open_chain", "open_disk", "parent_of", "reconnect",
 ]  # fmt: skip
 _FORMATS = {"vhd": vhd_format, "vhdx": vhdx_format}
 
@@ -124,6 +124,18 @@ def convert(windows_path: str, source: str, local_path: LocalPath, *, kind: str 
                 data = source_disk.read(offset, length)
                 if data.count(0) != length:
                     disk.write(offset, data)
+
+
+def compact(windows_path: str, local_path: LocalPath, *, zeros: bool) -> None:
+    """Make the file of a dynamic or differencing disk smaller; what a guest reads stays.
+
+    `zeros`: look for blocks that are nothing but zeros, beside those that are unused. Raises VirtualDiskError
+    for a fixed VHD.
+    """
+    with open_chain(windows_path, local_path, write=True) as disk:
+        if zeros and disk.kind != FIXED:
+            disk.release_zeros()
+        disk.compact()
 
 
 def merge(windows_path: str, local_path: LocalPath) -> str:

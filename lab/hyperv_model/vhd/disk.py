@@ -137,6 +137,28 @@ class Disk:
     def _write_piece(self, block: int, start: int, data: bytes) -> None:
         raise NotImplementedError
 
+    def _release(self, block: int) -> None:
+        raise NotImplementedError
+
+    def compact(self) -> None:
+        """Move the blocks that are allocated together, and end the file after them.
+
+        A fixed VHDX stays as it is; VirtualDiskError for a fixed VHD.
+        """
+        raise NotImplementedError
+
+    def release_zeros(self) -> None:
+        """Have blocks allocated no longer that read as zeros without that; needs the opened parents."""
+        for block in range(-(-self.size // self._step)):
+            offset = block * self._step
+            length = min(self._step, self.size - offset)
+            if (
+                self._is_allocated(block)
+                and _is_zero(self.read(offset, length))
+                and _is_zero(self._read_parent(offset, length))
+            ):
+                self._release(block)
+
     def resize(self, size: int) -> None:
         """Grow the disk to `size` bytes; VirtualDiskError if it would shrink or the format cannot."""
         raise NotImplementedError
@@ -152,6 +174,10 @@ class Disk:
                 f"{self.path}: cannot resize from {self.size} to {size} bytes, "
                 f"expected whole sectors, not fewer, up to {largest} bytes",
             )
+
+
+def _is_zero(data: bytes) -> bool:
+    return data.count(0) == len(data)
 
 
 def check_size(path: str, size: int, largest: int) -> None:

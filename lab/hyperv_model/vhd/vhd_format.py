@@ -140,6 +140,29 @@ class Vhd(Disk):
         self._table[block] = sector
         self._put(self._table_at + 4 * block, struct.pack(">I", sector))
 
+    def _release(self, block):
+        self._set_entry(block, UNUSED)
+
+    def compact(self):
+        """Of fixed disks, VHDX files only can be compacted (documented: CompactVirtualHardDisk)."""
+        if self.kind == FIXED:
+            raise errors.VirtualDiskError(errors.VHD_INVALID_TYPE, f"{self.path}: a fixed VHD has no compact")
+        end = self._file.seek(0, 2)
+        footer = self._at(end - SECTOR, SECTOR)
+        whole = self._bitmap + self.block_size
+        at = self._table_at + -(-4 * len(self._table) // SECTOR) * SECTOR
+        allocated = [(sector, block) for block, sector in enumerate(self._table) if sector != UNUSED]
+        for sector, block in sorted(allocated):
+            if sector * SECTOR != at:
+                self._put(at, self._at(sector * SECTOR, whole))
+                self._set_entry(block, at // SECTOR)
+            at += whole
+        self._put(at, footer)
+        self._file.truncate(at + SECTOR)
+        if self.parent_link:
+            # Where its paths were may be a block now.
+            self.set_parent_link(self.parent_link)
+
     def resize(self, size):
         """Grow a fixed or dynamic disk; Windows cannot resize a differencing VHD (documented: Resize-VHD)."""
         if self.kind == DIFFERENCING:

@@ -160,6 +160,10 @@ class Vhdx(Disk):
             return
         self._identity_changed = True
         self.identifier = uuid.uuid4()
+        self._write_headers()
+
+    def _write_headers(self):
+        """Write both with a new FileWriteGuid."""
         for _copy in parts.HEADERS_AT:
             self._sequence += 1
             self._header_number = 1 - self._header_number
@@ -187,6 +191,35 @@ class Vhdx(Disk):
         """Change what the guest sees as the disk's identity; children do not mind."""
         self._set_item(parts.DISK_ID, identifier.bytes_le)
         self.virtual_disk_id = identifier
+
+    def _release(self, block):
+        self._set_entry(self._entry_number(block), 0)
+
+    def compact(self):
+        """What a guest reads stays, and with it the identity that children know ([MS-VHDX] 2.2.2)."""
+        if self.kind == FIXED:
+            return
+        pieces = []
+        ratio = chunk_ratio(self.block_size, self.sector_size)
+        for number, entry in enumerate(self._table):
+            is_bitmap = number % (ratio + 1) == ratio
+            if is_bitmap and entry & 7 == BITMAP_PRESENT:
+                pieces.append((entry >> 20 << 20, MIB, number))
+            elif not is_bitmap and entry & 7 >= FULLY_PRESENT:
+                pieces.append((entry >> 20 << 20, self.block_size, number))
+            elif entry >> 20:
+                # An unmapped block may have kept its place ([MS-VHDX] 2.5.1.1).
+                self._set_entry(number, entry & 7)
+        fixed = sorted([self._bat_region, self._metadata_region, (self._log_at, self._log_size)])
+        at = MIB
+        for former, length, number in sorted(pieces):
+            at = _free_from(at, length, fixed)
+            if at != former:
+                self._put(at, self._at(former, length))
+                self._set_entry(number, at | self._table[number] & 7)
+            at += length
+        self._file.truncate(max(at, *(sum(region) for region in fixed)))
+        self._write_headers()
 
     def resize(self, size):
         """Grow the disk, a differencing one too (documented: Resize-VHD)."""
@@ -257,6 +290,14 @@ def create(
     if kind == DIFFERENCING:
         with open(path, "r+b") as file:
             Vhdx(file, path)._allocate_bitmaps()
+
+
+def _free_from(at: int, length: int, regions: list[tuple[int, int]]) -> int:
+    """Return the first place from `at` on where `length` bytes overlap none of the (offset, length)."""
+    for start, size in regions:
+        if at < start + size and start < at + length:
+            at = start + size
+    return at
 
 
 def chunk_ratio(block_size: int, sector_size: int) -> int:

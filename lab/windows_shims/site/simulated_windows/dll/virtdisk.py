@@ -186,7 +186,8 @@ def AttachVirtualDisk(handle, _security, flags, _provider, parameters, overlappe
             f"AttachVirtualDisk: flags {flags:#x}, the lab knows 1 and 4, no parameters, no overlapped I/O"
         )
     opened = handles.get(handle, VirtualDisk)
-    service_call.call("virtdisk.AttachVirtualDisk", path=opened.path)
+    read_only = bool(flags & ATTACH_READ_ONLY)
+    service_call.call("virtdisk.AttachVirtualDisk", path=opened.path, read_only=read_only)
     opened.detaches = not flags & ATTACH_PERMANENTLY
 
 
