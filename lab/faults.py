@@ -11,7 +11,8 @@ list of objects; each has ``fault`` and what RULES says of it:
 ``{"fault": "job", "method": "Msvm_ComputerSystem.RequestStateChange", "message": "…", "code": 32768}``
     The job of the next ``times`` calls takes ``seconds``, and fails if there is a ``message``.
 ``{"fault": "disk-full"}``
-    No file of C:\\ can be written by a module or a shell; what a program writes itself is not held up.
+    No file of C:\\ can be written by a module, a shell or Hyper-V, which pauses machines whose disks grow;
+    what a program writes itself is not held up.
 ``{"fault": "death", "seconds": 30}``
     The node's process is killed, as if its power went.
 """

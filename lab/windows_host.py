@@ -89,7 +89,7 @@ def run(options: argparse.Namespace, stop: threading.Event) -> None:
         rules = faults.Faults(options.faults or root / "faults.json", model.faults)
         rules.load()
         signal.signal(signal.SIGHUP, lambda *_: _reload(rules))
-        host.filesystem.check_space = rules.check_space
+        host.filesystem.check_space = model.check_space = rules.check_space
         winrm = winrm_server.Server(
             host, options.address, options.port, context, options.http_port, rules.disturb
         )

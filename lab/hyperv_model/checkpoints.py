@@ -102,6 +102,7 @@ def _add_layers(model, machine):
         resting = disk["HostResource"][0]
         made.append((disk, _automatic(resting)))
         try:
+            model.check_space()
             vhd.create_differencing(made[-1][1], resting, model.local_path)
         except (OSError, vhd.VirtualDiskError) as error:
             for _disk, layer in made:
@@ -193,7 +194,14 @@ def _merge(model, machine):
             parent = vhd.parent_of(model.local_path(path), path)
             if parent.lower() in resting:
                 break
-            vhd.merge(path, model.local_path)
+            try:
+                model.check_space()
+                vhd.merge(path, model.local_path)
+            except OSError as error:
+                # The machine goes on with what it has (documented: event 19100).
+                text = f"'{machine.name}' background disk merge failed to complete: {storage.reason(error)}"
+                model.log(19100, "Error", text)
+                return
             model.local_path(path).unlink()
             path = parent
             disk["HostResource"] = [path]

@@ -60,15 +60,20 @@ def _export(model, machine, folder, with_storage):
         raise JobFailure(f"'{machine.name}' cannot be exported: {file} exists. ('0x80070050')")
     instances = [machine.settings, *machine.parts.values(), *_features(model, machine)]
     moved = {}
-    if with_storage:
-        for disk in machine.of(storage.SASD):
-            _copy_disk(model, disk["HostResource"][0], ntpath.join(folder, "Virtual Hard Disks"), moved)
-    told = {
-        "kind": KIND,
-        "instances": [[instance.class_name, _moved(dict(instance.values), moved)] for instance in instances],
-    }
-    _make_folder(model, ntpath.dirname(file))
-    model.local_path(file).write_text(json.dumps(told, indent=1))
+    try:
+        # What is there of an export that fails goes again (inferred: the next one finds no files of it).
+        with contextlib.ExitStack() as on_error:
+            model.check_space()
+            for disk in machine.of(storage.SASD) if with_storage else ():
+                to = ntpath.join(folder, "Virtual Hard Disks")
+                _copy_disk(model, disk["HostResource"][0], to, moved, on_error)
+            values = [[instance.class_name, _moved(dict(instance.values), moved)] for instance in instances]
+            _make_folder(model, ntpath.dirname(file), on_error)
+            on_error.callback(model.local_path(file).unlink, missing_ok=True)
+            model.local_path(file).write_text(json.dumps({"kind": KIND, "instances": values}, indent=1))
+            on_error.pop_all()
+    except OSError as error:
+        raise JobFailure(f"'{machine.name}' cannot be exported: {storage.reason(error)}") from None
 
 
 def _features(model, machine):
@@ -80,21 +85,21 @@ def _features(model, machine):
     ]
 
 
-def _copy_disk(model, path, folder, moved):
+def _copy_disk(model, path, folder, moved, on_error):
     """Copy a disk and its parents, each once; a child is told where its parent is now."""
     if path in moved:
         return
-    moved[path] = copy = ntpath.join(folder, ntpath.basename(path))
-    _make_folder(model, folder)
+    copy = ntpath.join(folder, ntpath.basename(path))
+    _make_folder(model, folder, on_error)
     if model.local_path(copy).exists():
         raise JobFailure(f"'{path}' cannot be exported: {copy} exists. ('0x80070050')")
-    try:
-        shutil.copyfile(model.local_path(path), model.local_path(copy))
-    except OSError as error:
-        raise JobFailure(f"'{path}' cannot be exported: {storage.reason(error)}") from None
+    moved[path] = copy
+    on_error.callback(model.local_path(copy).unlink, missing_ok=True)
+    model.check_space()
+    shutil.copyfile(model.local_path(path), model.local_path(copy))
     with contextlib.suppress(vhd.VirtualDiskError):  # a DVD has no parents
         if parent := vhd.parent_of(model.local_path(path), path):
-            _copy_disk(model, parent, folder, moved)
+            _copy_disk(model, parent, folder, moved, on_error)
             vhd.reconnect(copy, moved[parent], model.local_path)
 
 
@@ -104,8 +109,12 @@ def _moved(values, moved):
     return values
 
 
-def _make_folder(model, path):
-    model.local_path(path).mkdir(parents=True, exist_ok=True)
+def _make_folder(model, path, on_error):
+    folder = model.local_path(path)
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in reversed(missing):
+        on_error.callback(each.rmdir)
 
 
 @provides(f"{SERVICE}.ImportSystemDefinition")

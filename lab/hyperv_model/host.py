@@ -231,8 +231,8 @@ def free_memory(model, system):
 
 @computes("Win32_LogicalDisk")
 def free_space(model, disk):
-    usage = shutil.disk_usage(model.local_path(disk["DeviceID"] + "\\"))
-    disk.update(Size=usage.total, FreeSpace=usage.free)
+    root = disk["DeviceID"] + "\\"
+    disk.update(Size=shutil.disk_usage(model.local_path(root)).total, FreeSpace=model.free_space(root))
 
 
 def uptime(model):

@@ -74,6 +74,7 @@ def convert_virtual_hard_disk(model, service, SourcePath, VirtualDiskSettingData
         prefix = f"The system failed to convert '{SourcePath}'."
         _check_unused(model, SourcePath, prefix)
         with _failing(prefix):
+            model.check_space()
             kind, block_size = KINDS[wanted["Type"]], wanted["BlockSize"] or 0
             vhd.convert(path, SourcePath, model.local_path, kind=kind, block_size=block_size)
 

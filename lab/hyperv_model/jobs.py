@@ -168,7 +168,8 @@ class Jobs:
         def call():
             with self._lock:
                 self._timers.discard(timer)
-                function()
+                if not self._closed.is_set():
+                    function()
 
         with self._lock:
             timer = threading.Timer(seconds, call)

@@ -149,11 +149,14 @@ class _Migration:
                 self._model.local_path(old).unlink()
 
     def _copy(self, source, target, progress, channel):
-        with source.open("rb") as reader, target.open("xb") as writer:
-            while chunk := reader.read(CHUNK):
-                progress.check()
-                channel.check()
-                writer.write(chunk)
+        try:
+            with source.open("rb") as reader, target.open("xb") as writer:
+                while chunk := reader.read(CHUNK):
+                    progress.check()
+                    channel.check()
+                    writer.write(chunk)
+        except OSError as error:
+            raise self._failure(f"'{target.name}': {storage.reason(error)}") from None
 
     def _freeze(self, progress):
         """Hold the machine for its last moments here: the blackout, in which nothing can be asked of it."""

@@ -11,6 +11,8 @@ from lab.hyperv_model.states import OFF, SAVED
 
 SERVICE = "Msvm_VirtualSystemManagementService"
 GENERATIONS = {"Microsoft:Hyper-V:SubType:1": 1, "Microsoft:Hyper-V:SubType:2": 2}
+# Documented values: OK.
+HEALTHY = {"HealthState": 5, "OperationalStatus": [2], "StatusDescriptions": ["Operating normally"]}
 
 _OWNER = re.compile(r"Microsoft:([0-9A-F-]{36})", re.I)
 
@@ -54,6 +56,11 @@ class VirtualMachine:
     @state.setter
     def state(self, state):
         self.system.update(EnabledState=state, TimeOfLastStateChange=timestamp())
+        self.recover()
+
+    def recover(self):
+        """Be healthy; see disk_space."""
+        self.system.update(**HEALTHY)
 
     @property
     def is_active(self):

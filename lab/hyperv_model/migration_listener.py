@@ -143,7 +143,8 @@ class Receiver(socketserver.StreamRequestHandler):
                 self._model, told["machine"], transfer.PLANNED, self._resources
             )
         self._files = {path: self._local(path) for (path,) in told["resources"].values()}
-        for file in self._files.values():
+        for path, file in self._files.items():
+            self._check_space(path)
             if not file.parent.is_dir():
                 self._model.guesses.meet(guesses.MIGRATION_MAKES_FOLDERS)
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -172,6 +173,12 @@ class Receiver(socketserver.StreamRequestHandler):
             return self._model.local_path(path)
         except OSError as error:
             raise JobFailure(f"'{path}' cannot be written: {error}") from None
+
+    def _check_space(self, path):
+        try:
+            self._model.check_space()
+        except OSError as error:
+            raise JobFailure(f"'{path}': {storage.reason(error)}") from None
 
     def _drop(self):
         if self._made:

@@ -8,6 +8,7 @@ process, and is gone with it.
 
 import ntpath
 import pathlib
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from lab.hyperv_model import (
     checkpoints,
     cluster,
     devices,
+    disk_space,
     disks,
     dns,
     errors,
@@ -75,6 +77,7 @@ FAMILIES = (
     network_virtualization,
     dns,
     cluster,
+    disk_space,
 )
 
 
@@ -93,6 +96,7 @@ class Model:
     :ivar machines: machine.VirtualMachine by GUID; replaced, never changed, so that reading it takes no lock
     :ivar guesses: guesses.Guesses, those that a client came to
     :ivar host: the host around it, for what serves DLLs of Windows; None: there is only Hyper-V
+    :ivar check_space: function that raises OSError (ENOSPC) while nothing can be written by rule
     :ivar on_shutdown: function that a client's shutdown of the host calls, with whether the host shall start
         again; None: that is refused
     """
@@ -118,6 +122,7 @@ class Model:
         self.jobs = Jobs(self.store, self.lock, job_seconds)
         self.faults = self.jobs.faults
         self.guesses = Guesses()
+        self.check_space = lambda: None
         self.on_shutdown = None
         self.host = None
         self.storage_network = storage_network or StorageNetwork()
@@ -166,6 +171,20 @@ class Model:
         drive = ntpath.splitdrive(path)[0]
         of_share = drive.startswith("\\\\") and drive[2:3] not in "?." and not drive.endswith("$")
         return self.mappings.local_path(path) if of_share else self._local_path(path)
+
+    def free_space(self, folder: str) -> int:
+        """Bytes that are free below a Windows path; none while nothing can be written by rule."""
+        try:
+            self.check_space()
+        except OSError:
+            return 0
+        return shutil.disk_usage(self.local_path(folder)).free
+
+    def log(self, number: int, level: str, message: str):
+        """Write an event of the Virtual Machine Management Service to the log of the host around, if any."""
+        if self.host:
+            log, provider = "Microsoft-Windows-Hyper-V-VMMS-Admin", "Microsoft-Windows-Hyper-V-VMMS"
+            self.host.event_log.write(log, provider, number, level, message)
 
     def call(self, function: str, arguments: dict):
         """Call a function of a DLL that speaks to one of the host's services, such as

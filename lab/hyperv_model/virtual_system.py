@@ -7,7 +7,7 @@ from lab.hyperv_model import checkpoints, devices, embedded, errors, resources
 from lab.hyperv_model.cim import timestamp
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
-from lab.hyperv_model.machine import GENERATIONS, SERVICE, VirtualMachine, machine_of
+from lab.hyperv_model.machine import GENERATIONS, HEALTHY, SERVICE, VirtualMachine, machine_of
 from lab.hyperv_model.providers import provides
 from lab.hyperv_model.states import OFF, SAVED, TITLES
 
@@ -171,9 +171,7 @@ def _add_system(model, class_name, guid, name):
         Description="Microsoft Virtual Computer System (simulated)",
         ElementName=name,
         InstallDate=now,
-        OperationalStatus=[2],
-        StatusDescriptions=["Operating normally"],
-        HealthState=5,
+        **HEALTHY,
         EnabledState=OFF,
         RequestedState=12,
         TimeOfLastStateChange=now,

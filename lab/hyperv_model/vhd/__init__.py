@@ -93,10 +93,11 @@ def create(path: str | os.PathLike, size: int, kind: str, **more) -> None:
     OSError (ENOSPC) if a fixed disk does not fit, or VirtualDiskError for an impossible size or extension.
     """
     format_of_path = _format_of(path)
-    # The file itself is sparse here, to be quick.
-    if kind == FIXED and size > shutil.disk_usage(os.path.dirname(path)).free:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
-    format_of_path.create(os.fspath(path), size, kind, **{"identifier": uuid.uuid4(), **more})
+    if kind == FIXED:
+        # The file itself is sparse here, to be quick.
+        _check_space(path, size)
+    with _removed_on_error(path):
+        format_of_path.create(os.fspath(path), size, kind, **{"identifier": uuid.uuid4(), **more})
 
 
 def create_differencing(
@@ -111,7 +112,9 @@ def create_differencing(
             )
         link = _link(windows_path, parent, parent_disk)
         more = {"identifier": uuid.uuid4(), **more, "link": link, "parent": parent_disk}
-        _format_of(path).create(path, size or parent_disk.size, DIFFERENCING, **more)
+        format_of_path = _format_of(path)
+        with _removed_on_error(path):
+            format_of_path.create(path, size or parent_disk.size, DIFFERENCING, **more)
 
 
 def convert(windows_path: str, source: str, local_path: LocalPath, *, kind: str = DYNAMIC, **more) -> None:
@@ -119,7 +122,7 @@ def convert(windows_path: str, source: str, local_path: LocalPath, *, kind: str 
     with open_chain(source, local_path) as source_disk:
         path = os.fspath(local_path(windows_path))
         create(path, source_disk.size, kind, **more)
-        with open_disk(path, write=True) as disk:
+        with _removed_on_error(path), open_disk(path, write=True) as disk:
             for offset, length in source_disk.data_ranges():
                 data = source_disk.read(offset, length)
                 if data.count(0) != length:
@@ -142,10 +145,12 @@ def merge(windows_path: str, local_path: LocalPath) -> str:
     """Write what a differencing disk holds into its parent, whose Windows path is returned.
 
     The file stays. Other children of the parent are spoilt: it is not the disk that they were made from.
+    Raises OSError (ENOSPC), with both as they were, if the parent cannot grow so much.
     """
     with open_chain(windows_path, local_path) as child:
         parent = _find_parent(child, windows_path, local_path)
         with open_chain(parent, local_path, write=True) as target:
+            _check_space(target.path, target.growth(child.own_ranges()))
             if child.size > target.size:
                 target.resize(child.size)
             for offset, length in child.own_ranges():
@@ -164,6 +169,22 @@ def reconnect(windows_path: str, parent: str, local_path: LocalPath) -> None:
         if disk.identifier != child.parent_link.identifier:
             raise VirtualDiskError(_ID_MISMATCH, f"{windows_path}: {parent} is not the disk it was made from")
         child.set_parent_link(_link(windows_path, parent, disk))
+
+
+def _check_space(path: str | os.PathLike, size: int) -> None:
+    if size > shutil.disk_usage(os.path.dirname(path)).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
+
+
+@contextlib.contextmanager
+def _removed_on_error(path: str | os.PathLike):
+    """Leave no half of a disk behind."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        raise
 
 
 def _link(child: str, parent: str, parent_disk: Disk) -> ParentLink:

@@ -90,6 +90,18 @@ class Disk:
                 offset = block * self._step
                 yield offset, min(self._step, self.size - offset)
 
+    def growth(self, ranges) -> int:
+        """Return by how many bytes the file grows if these (offset, length) are written."""
+        blocks = {
+            block
+            for offset, length in ranges
+            for block in range(offset // self._step, -(-(offset + length) // self._step))
+        }
+        missing = [
+            block for block in blocks if block * self._step >= self.size or not self._is_allocated(block)
+        ]
+        return len(missing) * self._step
+
     @property
     def _step(self) -> int:
         return self.block_size or 2 * MIB

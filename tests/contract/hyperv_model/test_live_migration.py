@@ -186,6 +186,24 @@ class MigrationTest(TwoHostsTest):
         self.assertIn("The cable broke.", self.source.run(MOVE))
         self.wait_for(lambda: self.machines() == [{"vm-1": RUNNING}, {}])
 
+    def test_a_destination_without_space(self):
+        """The machine goes on where it is, and the destination has nothing of it."""
+        self.spawn()
+        self.hosts[1].run("""
+            import errno
+            def check_space():
+                raise OSError(errno.ENOSPC, "There is not enough space on the disk")
+            model.check_space = check_space
+            said = None
+        """)
+        self.assertRegex(
+            str(self.source.run(MOVE)), "migration destination 'HV2'.*not enough space.*0x80070070"
+        )
+        self.assertEqual([{"vm-1": RUNNING}, {}], self.machines())
+        self.assertFalse((self.hosts[1].c_drive / "vms" / "vm-1" / "root.vhdx").exists())
+        self.hosts[1].run("model.check_space = lambda: None; said = None")
+        self.assertIsNone(self.source.run(MOVE))
+
     def test_a_destination_that_dies(self):
         self.spawn()
         self.hosts[0].run(f'model.faults.append(jobs.Fault("{MIGRATE}", seconds=60))')
