@@ -6,8 +6,9 @@ r"""One simulated Windows Hyper-V host: a process that owns its state and ends w
 DIR keeps the host (C/, registry.json, accounts.json, events.jsonl, logs/, run/) and, once it answers, the
 file ``ready`` with the URLs of its listeners, HTTPS last.
 The image's C/ shows in C:\ read-only. Hosts with the same ``--network`` reach each other (lab/hyperv_model/
-neighbours.py), and C/ is a link into it. ``--tls`` holds server.pem, server.key and, in authorized/, the
-client certificates that log on the user of their UPN. What goes wrong by rule is in lab/faults.py; SIGHUP
+neighbours.py), and C/ is a link into it. ``--state`` keeps Hyper-V's state over restarts of the process;
+SIGUSR1 saves it at once, see lab/host_state.py. ``--tls`` holds server.pem, server.key and, in authorized/,
+the client certificates that log on the user of their UPN. What goes wrong by rule is in lab/faults.py; SIGHUP
 reads the rules anew. SIGTERM ends the host.
 """
 
@@ -18,7 +19,7 @@ import sys
 import threading
 from pathlib import Path
 
-from lab import faults, windows_shims, winrm_server
+from lab import faults, host_state, windows_shims, winrm_server
 from lab.hyperv_model import server as wmi_server
 from lab.hyperv_model.host import HostFacts
 from lab.hyperv_model.model import Model
@@ -52,6 +53,11 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
         "--tls", type=Path, required=True, help="folder of server.pem, server.key and authorized/*.pem"
     )
     parser.add_argument("--network", type=Path, help="folder shared with the hosts that this one reaches")
+    parser.add_argument(
+        "--state",
+        type=Path,
+        help="file that the state of Hyper-V is loaded from, if it is there, and saved to",
+    )
     parser.add_argument("--faults", type=Path, help="file of fault rules instead of faults.json in --root")
     return parser.parse_args(arguments)
 
@@ -84,11 +90,15 @@ def run(options: argparse.Namespace, stop: threading.Event) -> None:
             HostFacts(address=options.address),
             neighbours=neighbours,
         )
+        if options.state and options.state.exists():
+            host_state.load(options.state, model)
         wmi = wmi_server.serve(model, host.run_folder / "wmi.sock")
         host.boot(model, context)
         rules = faults.Faults(options.faults or root / "faults.json", model.faults)
         rules.load()
         signal.signal(signal.SIGHUP, lambda *_: _reload(rules))
+        if options.state:
+            signal.signal(signal.SIGUSR1, lambda *_: _save(options.state, host, model))
         host.filesystem.check_space = model.check_space = rules.check_space
         winrm = winrm_server.Server(
             host, options.address, options.port, context, options.http_port, rules.disturb
@@ -106,6 +116,8 @@ def run(options: argparse.Namespace, stop: threading.Event) -> None:
             ready.unlink()
             winrm.stop()
             wmi.close()
+            if options.state:
+                host_state.save(options.state, model, host.services)
             model.close()
     finally:
         host.close()
@@ -143,6 +155,15 @@ def _reload(rules: faults.Faults) -> None:
         logging.error("%s", error)
 
 
+def _save(path: Path, host: WindowsHost, model: Model) -> None:
+    try:
+        host_state.save(path, model, host.services)
+    except host_state.StateError as error:
+        logging.error("%s", error)
+    else:
+        logging.info("saved the state of %s in %s", host.name, path)
+
+
 def _authorize(host: WindowsHost, folder: Path) -> None:
     for path in sorted(folder.glob("*.pem")):
         try:
@@ -160,7 +181,7 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         run(options, stop)
-    except (HostError, faults.RuleError, OSError, ValueError) as error:
+    except (HostError, faults.RuleError, host_state.StateError, OSError, ValueError) as error:
         text = error.strerror if isinstance(error, OSError) and not error.filename else error
         print(f"windows_host: {text}", file=sys.stderr)
         return 1

@@ -111,6 +111,24 @@ class Store:
             if not self._associations[key]:
                 del self._associations[key]
 
+    def replace(self, gone, wanted):
+        """Take instances out, and put others in their place."""
+        for instance in gone:
+            # An association may have gone with one of its ends.
+            if instance.identity in self._instances[instance.namespace, instance.class_name.lower()]:
+                self.remove(instance)
+        for instance in wanted:
+            self.insert(instance)
+
+    def all(self, namespace):
+        """Every instance of a namespace."""
+        return [
+            instance
+            for (where, _), instances in self._instances.items()
+            if where == namespace
+            for instance in instances.values()
+        ]
+
     def of(self, namespace, class_name, **wanted):
         """The instances of a class and of its subclasses whose properties have the wanted values."""
         self.definition(namespace, class_name)

@@ -95,7 +95,7 @@ class StartedHost(AnsibleHost):
     def __init__(self, folder, name="hyperv-sim-9", address=ADDRESS, network=None):
         super().__init__(folder)
         self.name, self.address = name, address
-        self._network = ["--network", network] if network else []
+        self.options = ["--network", network] if network else []
         self.root = folder / "node"
         self.tls = folder / "tls"
         (self.tls / "authorized").mkdir(parents=True)
@@ -133,7 +133,7 @@ class StartedHost(AnsibleHost):
             "--http-port",
             "0",
         ]
-        command += ["--name", self.name, "--image", self.image, "--tls", self.tls, *self._network]
+        command += ["--name", self.name, "--image", self.image, "--tls", self.tls, *self.options]
         with open(self.folder / "host.log", "ab") as log:
             self.process = subprocess.Popen(command, cwd=CHECKOUT, stdout=log, stderr=log)
         while not (self.root / "ready").exists():
