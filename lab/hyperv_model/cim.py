@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CIM's terms: types, class definitions, instances and object paths (DSP0004, as WMI renders them)."""
+"""CIM's terms: types, class definitions, instances and object paths as in WMI (documented: DSP0004)."""
 
 import dataclasses
 import datetime

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Embedded instances as text: the XML (CIM-XML, DSP0201) in which settings travel to and from the methods.
+"""Embedded instances as text: the XML in which settings travel to and from the methods.
 
-What MI's serializer and WMI's GetText write is read; what is written, both can read.
+It is CIM-XML (documented: DSP0201). What MI's serializer and WMI's GetText write is read; what is written,
+both can read.
 """
 
 from xml.etree import ElementTree

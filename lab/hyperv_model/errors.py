@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The errors a WMI client gets, by their HRESULT.
 
-The codes are those of WBEM (wbemcli.h) and of RPC (winerror.h); MI hands them on as ``error_code``.
+The codes are those of WBEM (documented: wbemcli.h) and RPC (winerror.h); MI hands them on as ``error_code``.
 """
 
 ACCESS_DENIED = 0x80041003

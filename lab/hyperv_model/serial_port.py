@@ -6,7 +6,8 @@ socket ``$WINDOWS_HOST_RUN/pipes/NAME``. The model listens there from the moment
 this Connection until it is off; connecting is CreateFile, and when nobody listens (or the file is missing)
 the pipe does not exist (ERROR_FILE_NOT_FOUND). It takes one client at a time: another one's connection is
 closed at once (ERROR_PIPE_BUSY). What the client writes goes to the guest, which echoes it, as a login prompt
-does. The name's case matters less than it should: sockets are named as the Connection spells it.
+does (documented for Linux guests: ECHO of termios(3), which agetty(8) leaves on). The name's case matters
+less than it should: sockets are named as the Connection spells it.
 
 What the guest wrote while nobody was connected is kept up to the size of a pipe's buffer, the newest; the
 rest is lost, as on hardware.

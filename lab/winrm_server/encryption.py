@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages that NTLM seals, as multipart/encrypted (MS-WSMV 2.2.9.1): bytes in, bytes out."""
+"""Messages that NTLM seals, as multipart/encrypted (documented: MS-WSMV 2.2.9.1): bytes in, bytes out."""
 
 import re
 import struct

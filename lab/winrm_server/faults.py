@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The faults that Windows answers with: numbers from wsmerror.h and winerror.h, subcodes from DSP0226."""
+"""The faults that Windows answers with: numbers from wsmerror.h and winerror.h, subcodes from DSP0226
+(documented).
+"""
 
 from typing import NamedTuple
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """WS-Management envelopes: bytes into requests, answers and faults into bytes. No sockets, no state.
 
-DSP0226 (WS-Management), WS-Addressing 2004/08, and Microsoft's MS-WSMV for what Windows does of it.
+Documented: DSP0226 (WS-Management), WS-Addressing 2004/08, and Microsoft's MS-WSMV for what Windows does of
+it.
 """
 
 import re

@@ -10,6 +10,7 @@ class VotesTest(LabTest):
         self.assertEqual(1, outcome.vote)
         self.assertIn("Build succeeded (check pipeline).", outcome.text)
         self.assertIn("hyperv-tempest", outcome.text)
+        self.assertNotIn("must not hang on", outcome.page)
 
     def test_change_that_breaks_the_driver_interface(self):
         outcome = self.push("--patch", CHANGES / "breaks-the-driver-interface.patch")

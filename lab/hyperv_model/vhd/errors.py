@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with a virtual disk, in the codes of virtdisk.dll (winerror.h)."""
+"""What is wrong with a virtual disk, in the codes of virtdisk.dll (documented: winerror.h)."""
 
 INVALID_PARAMETER = 87
 VHD_DRIVE_FOOTER_MISSING = 0xC03A0001

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of a VHDX file: "[MS-VHDX]: Virtual Hard Disk v2 (VHDX) File Format". Little-endian."""
+"""The parts of a VHDX file (documented: "[MS-VHDX]: Virtual Hard Disk v2 (VHDX) File Format").
+
+Numbers are little-endian.
+"""
 
 import struct
 import uuid

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a PowerShell command line of Ansible's carries: bytes in, calls out.
 
-Read from the sources of ansible-core 2.18, 2.19 and 2.21 (executor/powershell, plugins/shell/powershell.py).
+Inferred from ansible-core 2.18, 2.19 and 2.21 (executor/powershell, plugins/shell/powershell.py).
 2.18 sends its wrapper's text, four NUL bytes, and JSON; from 2.19 on the wrapper is JSON too, and a manifest
 that names its scripts follows.
 """

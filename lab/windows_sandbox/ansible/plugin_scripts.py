@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scripts that Ansible's own plugins send outside of modules, and what each does.
 
-They are recognised by their text (ansible-core 2.18: plugins/connection/winrm.py,
+They are recognised by their text (inferred from ansible-core 2.18: plugins/connection/winrm.py,
 plugins/shell/powershell.py), or come by name (from 2.19 on). Anything else is no script of Ansible's, and is
 not run.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""mi.Class and mi.Instance."""
+"""mi.Class and mi.Instance (inferred from PyMI's source)."""
 
 import re
 import threading

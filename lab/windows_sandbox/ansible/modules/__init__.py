@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The modules that have a counterpart here. A module whose real one is a PowerShell script is a function that
-takes a ModuleCall and returns the result's fields, or raises ModuleFailed."""
+takes a ModuleCall and returns the result's fields, or raises ModuleFailed. Parameters and results are
+documented with each module; what the documentation leaves open is inferred from the module's source."""
 
 from lab.windows_sandbox.ansible.modules import (
     accounts,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hbaapi.dll, as T11 FC-HBA defines it, in front of the host's Fibre Channel adapters: each has one port."""
+"""hbaapi.dll (documented: T11 FC-HBA), in front of the host's Fibre Channel adapters: each has one port."""
 
 import ctypes
 
