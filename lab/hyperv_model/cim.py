@@ -146,6 +146,14 @@ class Instance:
         twin.definition, twin.values = self.definition, self.values.copy()
         return twin
 
+    def narrowed(self, names):
+        """A copy in which everything but these properties and the keys is null."""
+        twin = Instance.__new__(Instance)
+        twin.definition, twin.values = self.definition, dict.fromkeys(self.values)
+        for name in names.union(item.name for item in self.definition.keys):
+            twin.values[name] = self.values[name]
+        return twin
+
     def items(self):
         """Yields (name, CIM type, value); the type of an array ends in ``[]``, its value is a list."""
         for item in self.definition.properties.values():

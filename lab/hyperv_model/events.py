@@ -54,7 +54,7 @@ class Subscription:
     def _snapshot(self):
         with self._model.lock:
             found = self._model.store.of(self._namespace, self._query.target_class)
-            return {instance.identity: providers.computed(self._model, instance) for instance in found}
+            return {instance.identity: providers.computed(self._model, instance).copy() for instance in found}
 
     def _poll(self):
         while not self._cancelled.wait(self._query.within):

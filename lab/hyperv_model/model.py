@@ -228,14 +228,15 @@ class Namespace:
             }
             # A name that the class has not is refused even if there is no instance.
             query.matches(Instance(definition, {}))
-            found = [self._seen(instance) for instance in self._store.of(self.name, query.class_name)]
-            matching = [instance for instance in found if query.matches(instance)]
-        if selected:
-            for instance in matching:
-                keep = selected.union(item.name for item in instance.definition.keys)
-                for name in instance.values.keys() - keep:
-                    instance.values[name] = None
-        return matching
+            found = (
+                providers.computed(self._model, instance)
+                for instance in self._store.of(self.name, query.class_name)
+            )
+            return [
+                instance.narrowed(selected) if selected else instance.copy()
+                for instance in found
+                if query.matches(instance)
+            ]
 
     def get(self, class_name: str, keys: dict) -> Instance:
         with self._model.lock:
@@ -294,7 +295,7 @@ class Namespace:
         return self._model.subscribe(self.name, query, deliver)
 
     def _seen(self, instance):
-        return providers.computed(self._model, instance)
+        return providers.computed(self._model, instance).copy()
 
     def _inputs(self, definition, method, arguments):
         declared = {parameter.name.lower(): parameter for parameter in method.inputs()}

@@ -86,8 +86,10 @@ def operation_for(definition, operation):
 
 
 def computed(model, instance):
-    """A copy of the instance as a client sees it now."""
+    """The instance as it is now: itself, or a copy with what is computed."""
+    fill = _COMPUTED.get(instance.class_name.lower())
+    if fill is None:
+        return instance
     copy = instance.copy()
-    if fill := _COMPUTED.get(instance.class_name.lower()):
-        fill(model, copy)
+    fill(model, copy)
     return copy
