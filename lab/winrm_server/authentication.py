@@ -13,19 +13,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import spnego
-from spnego.channel_bindings import GssChannelBindings
-from spnego.exceptions import SpnegoError
+from typing import TYPE_CHECKING
 
 from lab.winrm_server.host import Host
+
+if TYPE_CHECKING:
+    import spnego
 
 LOG = logging.getLogger(__name__)
 
 CERTIFICATE_PROFILE = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"
-
-# What pyspnego finds nobody's password with: tokens that are none, unknown users, wrong answers and bindings.
-_REFUSALS = (SpnegoError, ValueError, struct.error, IndexError, KeyError)
 
 # How MsvAvChannelBindings begins, 16 bytes of AvId 10 (MS-NLMP 2.2.2.1).
 _BINDING = bytes.fromhex("0a001000")
@@ -47,7 +44,7 @@ class Connection:
         self._scheme, self._token = "", None
 
     @property
-    def sealing(self) -> spnego.ContextProxy | None:
+    def sealing(self) -> "spnego.ContextProxy | None":
         """What seals and unseals the messages of this connection, once NTLM has logged on its user."""
         return self._context if self._logged_on else None
 
@@ -90,24 +87,26 @@ class Connection:
 
     def _of_token(self, scheme: str, token: bytes) -> str | None:
         """Take the client's next token; return its user when it was the last one and is right."""
+        # A quarter of a host's start, for what most hosts are never asked.
+        import spnego
+        from spnego.channel_bindings import GssChannelBindings
+        from spnego.exceptions import SpnegoError
+
         try:
             with _passwords(self._host.password_file):
                 if self._context is None or self._context.complete or scheme != self._scheme.lower():
                     self._context = spnego.server(protocol=scheme)
                     self._scheme = {"ntlm": "NTLM", "negotiate": "Negotiate"}[scheme]
-                self._token = self._context.step(token, channel_bindings=self._bindings(token))
-        except _REFUSALS as error:
+                # Documented: CbtHardeningLevel Relaxed, the default, lets in a client that sends no binding.
+                is_bound = self._end_point is not None and _BINDING in token
+                bindings = GssChannelBindings(application_data=self._end_point) if is_bound else None
+                self._token = self._context.step(token, channel_bindings=bindings)
+        except (SpnegoError, ValueError, struct.error, IndexError, KeyError) as error:
+            # What pyspnego makes of no tokens, unknown users, wrong answers and bindings.
             LOG.info("a logon by %s is refused: %s", scheme, error)
             self._context = None
             return None
         return self._host.user_named(self._context.client_principal) if self._context.complete else None
-
-    def _bindings(self, token: bytes) -> GssChannelBindings | None:
-        """Return what the client's binding must be equal to; a client that sends none is let in
-        (documented: CbtHardeningLevel Relaxed, the default)."""
-        if self._end_point is None or _BINDING not in token:
-            return None
-        return GssChannelBindings(application_data=self._end_point)
 
 
 @contextmanager

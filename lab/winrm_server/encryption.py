@@ -3,8 +3,10 @@
 
 import re
 import struct
+from typing import TYPE_CHECKING
 
-from spnego import ContextProxy
+if TYPE_CHECKING:
+    from spnego import ContextProxy
 
 PROTOCOL = "application/HTTP-SPNEGO-session-encrypted"
 CONTENT_TYPE = f'multipart/encrypted;protocol="{PROTOCOL}";boundary="Encrypted Boundary"'
@@ -29,8 +31,10 @@ def is_sealed(content_type: str) -> bool:
     return content_type.lower().startswith("multipart/encrypted")
 
 
-def unseal(context: ContextProxy, body: bytes) -> bytes:
+def unseal(context: "ContextProxy", body: bytes) -> bytes:
     """Return the envelope in a body; NotSealed if it is none that the client of this context made."""
+    from spnego.exceptions import SpnegoError  # late, as in authentication
+
     start = _BOUNDARY + b"\r\n"
     if not body.startswith(start) or not (part := _PART.match(body, len(start))):
         raise NotSealed("it does not begin with the two parts of multipart/encrypted")
@@ -40,13 +44,16 @@ def unseal(context: ContextProxy, body: bytes) -> bytes:
     size = struct.unpack_from("<I", sealed)[0] if len(sealed) >= 4 else len(sealed)
     if size != 16:
         raise NotSealed(f"its signature has {size} bytes; expected 16")
-    message = context.unwrap_winrm(sealed[4 : 4 + size], sealed[4 + size :])
+    try:
+        message = context.unwrap_winrm(sealed[4 : 4 + size], sealed[4 + size :])
+    except SpnegoError as error:
+        raise NotSealed(str(error)) from error
     if len(message) != int(part[1]):
         raise NotSealed(f"it has {len(message)} bytes; its Length says {int(part[1])}")
     return message
 
 
-def seal(context: ContextProxy, envelope: bytes) -> bytes:
+def seal(context: "ContextProxy", envelope: bytes) -> bytes:
     """Return the body that carries an envelope to the client of this context."""
     sealed = context.wrap_winrm(envelope)
     return b"".join(

@@ -10,8 +10,6 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 
-from spnego.exceptions import SpnegoError
-
 from lab.winrm_server import authentication, encryption, faults, identify, protocol
 from lab.winrm_server.faults import Fault
 from lab.winrm_server.host import Host
@@ -199,7 +197,7 @@ class _Connection(BaseHTTPRequestHandler):
         if message and encryption.is_sealed(self.headers.get("Content-Type", "")):
             try:
                 message, sealed = encryption.unseal(sealing, message) if sealing else None, True
-            except (encryption.NotSealed, SpnegoError) as error:
+            except encryption.NotSealed as error:
                 LOG.info("a sealed message of %s is refused: %s", user, error)
                 message = None
             if message is None:

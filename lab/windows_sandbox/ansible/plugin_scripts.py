@@ -130,32 +130,30 @@ def reboot(session: Session, seconds: int, comment: str) -> str:
     return json.dumps({"stdout": "", "stderr": "", "rc": 0})
 
 
-# What a script does, given the session, its match, and standard input.
-_WRITTEN: dict[re.Pattern, Callable[[Session, re.Match, bytes], str]] = {
-    re.compile(pattern, re.DOTALL): act
-    for pattern, act in (
-        (_PUT_FILE, lambda session, match, stdin: put_file(session, _text(match[1]), stdin)),
-        (
-            _FETCH_FILE,
-            lambda session, match, stdin: fetch_file(session, _text(match[1]), int(match[2]), int(match[3])),
-        ),
-        (
-            _MAKE_TEMPORARY_DIRECTORY,
-            lambda session, match, stdin: make_temporary_directory(session, _text(match[1]), _text(match[2])),
-        ),
-        (_REMOVE, lambda session, match, stdin: remove(session, _text(match[1]))),
-        (_BOOT_TIME, lambda session, match, stdin: boot_time(session)),
-        (_REBOOT, lambda session, match, stdin: reboot(session, int(match[1]), _text(match[2]))),
-        (_LOGON_READY, lambda session, match, stdin: match[1]),
-        (_EXPAND_USER, lambda session, match, stdin: _written_expand_user(session, match)),
-    )
-}
+# Pattern → what a script does, given the session, its match, and standard input. They are compiled when one
+# comes, not when a host starts, of which they would be a twentieth.
+_WRITTEN: tuple[tuple[str, Callable[[Session, re.Match, bytes], str]], ...] = (
+    (_PUT_FILE, lambda session, match, stdin: put_file(session, _text(match[1]), stdin)),
+    (
+        _FETCH_FILE,
+        lambda session, match, stdin: fetch_file(session, _text(match[1]), int(match[2]), int(match[3])),
+    ),
+    (
+        _MAKE_TEMPORARY_DIRECTORY,
+        lambda session, match, stdin: make_temporary_directory(session, _text(match[1]), _text(match[2])),
+    ),
+    (_REMOVE, lambda session, match, stdin: remove(session, _text(match[1]))),
+    (_BOOT_TIME, lambda session, match, stdin: boot_time(session)),
+    (_REBOOT, lambda session, match, stdin: reboot(session, int(match[1]), _text(match[2]))),
+    (_LOGON_READY, lambda session, match, stdin: match[1]),
+    (_EXPAND_USER, lambda session, match, stdin: _written_expand_user(session, match)),
+)
 
 
 def find(script: str) -> Callable[[Session, bytes], str] | None:
     """Return what a plugin's script does, given the session and standard input; None if it is none."""
-    for pattern, act in _WRITTEN.items():
-        if match := pattern.fullmatch(script):
+    for pattern, act in _WRITTEN:
+        if match := re.fullmatch(pattern, script, re.DOTALL):
             return lambda session, stdin, act=act, match=match: act(session, match, stdin)
     return None
 
