@@ -8,9 +8,9 @@ once it says so.
 On a host without one, nova-compute itself connects an adapter to the virtual switch and tags it
 (``hyperv_driver.networkops``), so a port is as good as wired once it is bound: it is bound ACTIVE, with its
 VLAN in the VIF's details. What only an agent could do, it does not claim: no security groups
-(``port_filter`` is False). Such a host cannot be told from one without Hyper-V. Where a cloud has both
-kinds, name this driver last in ``[ml2] mechanism_drivers``: ports of other hosts are then bound before it
-is asked.
+(``port_filter`` is False), no QoS rules (``ml2_services``). Such a host cannot be told from one without
+Hyper-V. Where a cloud has both kinds, name this driver last in ``[ml2] mechanism_drivers``: ports of other
+hosts are then bound before it is asked.
 
 Either way: no tunnels, and no ``local`` networks, whose isolation on one host nobody would provide.
 """
@@ -22,6 +22,7 @@ from neutron_lib import constants
 from neutron_lib.api.definitions import portbindings
 from neutron_lib.plugins.ml2 import api
 
+from hyperv_driver import ml2_services
 from hyperv_driver.agent import AGENT_TYPE
 from hyperv_driver.vif_details import WIRED_BY_AGENT
 
@@ -34,6 +35,11 @@ class HyperVMechanismDriver(mech_agent.SimpleAgentMechanismDriverBase):
 
     def __init__(self):
         super().__init__(AGENT_TYPE, VIF_TYPE_HYPERV, {WIRED_BY_AGENT: True})
+
+    def initialize(self):
+        super().initialize()
+        # They register themselves when their service plugin comes, if it does.
+        self._services = [ml2_services.QosDriver(VIF_TYPE_HYPERV)]
 
     @property
     def connectivity(self):

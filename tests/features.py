@@ -38,6 +38,7 @@ FEATURES = {
     "Abort a live migration": (NO, NO),
     "Evacuate": (NO, YES),
     "Attach and detach interfaces": (YES, YES),
+    "Bandwidth of ports, by QoS policies": (NO, NO),
     "Attach and detach volumes": (YES, YES),
     "Boot from volume": (YES, YES),
     "Volumes over iSCSI": (YES, YES),

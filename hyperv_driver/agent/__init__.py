@@ -9,6 +9,7 @@ RPC. It needs neutron-lib, which requirements.txt leaves out as long as no role 
 ``ports``         the loop: which adapters there are, which of them are to be wired, what failed
 ``wiring``        one adapter: its switch, its VLAN
 ``acls``          security groups as ACLs of an adapter's port
+``bandwidth``     QoS policies as the bandwidth of an adapter's port
 ``rpc``           what neutron is asked and told, and what it tells
 ``reports``       the agent's state, every half minute
 ``config``        the options

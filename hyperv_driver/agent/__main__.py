@@ -15,7 +15,7 @@ import oslo_messaging  # noqa: E402
 from neutron_lib import rpc  # noqa: E402
 from oslo_log import log as logging  # noqa: E402
 
-from hyperv_driver.agent import BINARY, acls, config, ports, reports, wiring  # noqa: E402
+from hyperv_driver.agent import BINARY, acls, bandwidth, config, ports, reports, wiring  # noqa: E402
 from hyperv_driver.agent.rpc import Notifications, Server  # noqa: E402
 from hyperv_driver.oswin import exceptions, utilsfactory  # noqa: E402
 from hyperv_driver.stopping import StopWhenInputEnds  # noqa: E402
@@ -50,6 +50,7 @@ def main():
         server,
         wiring.Wiring(networkutils, mappings),
         acls.Acls(networkutils) if filters else None,
+        bandwidth.Bandwidth(networkutils),
         CONF.AGENT.polling_interval,
     )
     connection = Notifications(loop, CONF.host).listen()

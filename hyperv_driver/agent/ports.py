@@ -13,6 +13,7 @@ from oslo_log import log as logging
 from oslo_utils import uuidutils
 
 from hyperv_driver import oswin
+from hyperv_driver.agent.bandwidth import policy_of
 from hyperv_driver.agent.rpc import ServerFailure
 from hyperv_driver.agent.wiring import Unwireable
 from hyperv_driver.oswin import exceptions
@@ -33,17 +34,20 @@ class Ports:
     :param server: rpc.Server.
     :param wiring: wiring.Wiring.
     :param acls: acls.Acls; None leaves security groups alone.
+    :param bandwidth: bandwidth.Bandwidth.
     :param interval: seconds between two looks at the adapters.
     """
 
-    def __init__(self, networkutils, server, wiring, acls, interval):
+    def __init__(self, networkutils, server, wiring, acls, bandwidth, interval):
         self._networkutils = networkutils
         self._server = server
         self._wiring = wiring
         self._acls = acls
+        self._bandwidth = bandwidth
         self._interval = interval
         self._notes = queue.SimpleQueue()
         self._adapters = {}  # port id → identity of its adapter
+        self._networks = {}  # port id → id of its network
         self._due = {}  # port id → when it may be wired (again)
         self._gone = set()  # neutron has not heard yet
         self._announced = {}  # port id → until when its adapter is looked for
@@ -60,6 +64,14 @@ class Ports:
     def groups_updated(self, group_ids):
         """Neutron changed security groups, or who is in them."""
         self._notes.put((self._note_groups, group_ids))
+
+    def policies_updated(self, policy_ids):
+        """Neutron changed QoS policies."""
+        self._notes.put((self._note_policies, policy_ids))
+
+    def network_updated(self, network_id):
+        """Neutron changed a network; its QoS policy may be another."""
+        self._notes.put((self._note_network, network_id))
 
     def resync(self):
         """Whatever was told meanwhile may not have been heard: wire all of them again."""
@@ -94,6 +106,8 @@ class Ports:
             self._gone.add(port_id)
             if port_id not in adapters:
                 self._due.pop(port_id, None)
+            self._networks.pop(port_id, None)
+            self._bandwidth.forget(port_id)
             if self._acls:
                 self._acls.forget(port_id)
         self._adapters = adapters
@@ -109,10 +123,12 @@ class Ports:
             return
         details, failed = self._server.details(due)
         groups = self._acls and self._server.security_groups(due)
+        wanted_policies = {policy_of(wanted) for wanted in details.values()} - {None}
+        policies = self._server.policies(wanted_policies) if wanted_policies else {}
         self._postpone(failed)
         up, down = [], []
         for port_id, wanted in details.items():
-            wired = self._wire(port_id, wanted, groups)
+            wired = self._wire(port_id, wanted, groups, policies)
             if wired is not None:
                 (up if wired else down).append(port_id)
         if up or down:
@@ -121,7 +137,7 @@ class Ports:
                 self._due.pop(port_id, None)
             self._postpone(failed & self._adapters.keys())
 
-    def _wire(self, port_id, details, groups):
+    def _wire(self, port_id, details, groups, policies):
         """Return whether the port is up; None if neutron is not to hear of it now."""
         try:
             if "network_type" not in details:
@@ -129,12 +145,14 @@ class Ports:
                 LOG.debug("Adapter %s is no port of this host", port_id)
                 del self._due[port_id]
                 return None
+            self._networks[port_id] = details["network_id"]
             if not details["admin_state_up"]:
                 self._wiring.disconnect(port_id)
                 return False
             self._wiring.connect(port_id, details)
             if self._acls:
                 self._acls.apply(port_id, details, groups)
+            self._bandwidth.apply(port_id, details, policies)
             LOG.info("Port %s is wired", port_id)
             return True
         except (Unwireable, exceptions.OSWinException, exceptions.x_wmi) as error:
@@ -170,7 +188,16 @@ class Ports:
 
     def _note_groups(self, group_ids):
         if self._acls:
-            self._due.update(dict.fromkeys(self._acls.ports_of(group_ids) & self._adapters.keys(), 0))
+            self._rewire(self._acls.ports_of(group_ids))
+
+    def _note_policies(self, policy_ids):
+        self._rewire(self._bandwidth.ports_of(policy_ids))
+
+    def _note_network(self, network_id):
+        self._rewire({port_id for port_id, of_port in self._networks.items() if of_port == network_id})
 
     def _note_resync(self):
-        self._due.update(dict.fromkeys(self._adapters, 0))
+        self._rewire(self._adapters.keys())
+
+    def _rewire(self, port_ids):
+        self._due.update(dict.fromkeys(port_ids & self._adapters.keys(), 0))

@@ -12,9 +12,14 @@ from hyperv_driver.agent import AGENT_TYPE, BINARY
 NOTIFICATIONS = (
     (topics.PORT, topics.UPDATE),
     (topics.PORT, topics.DELETE),
+    (topics.NETWORK, topics.UPDATE),
     (topics.NETWORK, topics.DELETE),
     (topics.SECURITY_GROUP, topics.UPDATE),
 )
+# Versioned objects that neutron-server is asked for and announces changes of, in the oldest version that it
+# still speaks and that has what is read here.
+RESOURCES = {"QosPolicy": "1.8"}
+NAME, DATA = "versioned_object.name", "versioned_object.data"
 
 
 class ServerFailure(Exception):
@@ -50,6 +55,13 @@ class Server:
             "security_group_info_for_devices", "1.3", agent=False, devices=ports, call_version="1.3"
         )
 
+    def policies(self, ids):
+        """Return the rules of QoS policies by policy id, each as its object's name and fields."""
+        return {
+            policy["id"]: [(rule[NAME], rule[DATA]) for rule in policy["rules"]]
+            for policy in self._resources("QosPolicy", id=list(ids))
+        }
+
     def update(self, up, down):
         """Say which ports are wired and which are gone; return the ids of those that the server failed at."""
         answer = self._call(
@@ -70,6 +82,7 @@ class Server:
             "host": self._host,
             "topic": "N/A",
             "configurations": configurations,
+            "resource_versions": RESOURCES,
             "start_flag": first,
             "uuid": uuidutils.generate_uuid(),
         }
@@ -80,7 +93,12 @@ class Server:
             time=timeutils.utcnow().strftime("%Y-%m-%dT%H:%M:%S.%f"),
         )
 
-    def _call(self, method, version, agent=True, **arguments):
+    def _resources(self, name, **filters):
+        wanted = {"resource_type": name, "version": RESOURCES[name], "filter_kwargs": filters}
+        found = self._call("bulk_pull", "1.1", agent=False, **wanted)
+        return [resource[DATA] for resource in found]
+
+    def _call(self, method, version, /, agent=True, **arguments):
         # With a timeout of its own the client does not wait and grow it, but leaves both to the caller.
         client = self._plugin.prepare(version=version, timeout=rpc.TRANSPORT.conf.rpc_response_timeout)
         if agent:
@@ -113,6 +131,9 @@ class Notifications:
         for resource, operation in NOTIFICATIONS:
             topic = topics.get_topic_name(topics.AGENT, resource, operation)
             connection.create_consumer(topic, [self], fanout=True)
+        for name, version in RESOURCES.items():
+            topic = topics.RESOURCE_TOPIC_PATTERN % {"resource_type": name, "version": version}
+            connection.create_consumer(topic, [self], fanout=True)
         connection.consume_in_threads()
         return connection
 
@@ -122,6 +143,9 @@ class Notifications:
     def port_delete(self, _context, port_id):
         self._ports.deleted(port_id)
 
+    def network_update(self, _context, network):
+        self._ports.network_updated(network["id"])
+
     def network_delete(self, _context, network_id):
         """Nothing to do: neutron deletes a network only when its ports are gone."""
 
@@ -129,3 +153,7 @@ class Notifications:
         self._ports.groups_updated(security_groups)
 
     security_groups_member_updated = security_groups_rule_updated
+
+    def push(self, _context, resource_list, event_type):
+        """Versioned objects of one kind changed."""
+        self._ports.policies_updated({resource[DATA]["id"] for resource in resource_list})

@@ -26,9 +26,11 @@ from neutron.conf import common as neutron_options  # noqa: E402
 # Two programs in one process: the agent has the option, too.
 neutron_options.core_opts[:] = [option for option in neutron_options.core_opts if option.dest != "host"]
 
-from neutron.api.rpc.handlers import securitygroups_rpc  # noqa: E402
+from neutron.api.rpc.handlers import resources_rpc, securitygroups_rpc  # noqa: E402
 from neutron.common import config as common_config  # noqa: E402
 from neutron.db import agents_db, provisioning_blocks, securitygroups_rpc_base  # noqa: E402
+from neutron.objects.qos import policy as qos_policy  # noqa: E402
+from neutron.objects.qos import rule as qos_rule  # noqa: E402
 from neutron.plugins.ml2 import rpc as ml2_rpc  # noqa: E402
 from neutron_lib import context, rpc  # noqa: E402
 from neutron_lib.agent import topics  # noqa: E402
@@ -44,13 +46,14 @@ HOST = "hv1"
 NETWORK = "22222222-0000-4000-8000-000000000001"
 
 
-class Plugin(securitygroups_rpc_base.SecurityGroupInfoAPIMixin):
+class Plugin(securitygroups_rpc_base.SecurityGroupInfoAPIMixin, agents_db.AgentDbMixin):
     """What neutron's server-side classes ask of the ML2 plugin, over dictionaries."""
 
     def __init__(self):
         self.ports = {}
         self.rules = {}
         self.members = {}
+        self.policies = {}
         self.statuses = []
         self.reports = []
         self.agent_status = "alive"
@@ -63,8 +66,8 @@ class Plugin(securitygroups_rpc_base.SecurityGroupInfoAPIMixin):
             "id": port_id, "network_id": NETWORK, "status": "DOWN", "admin_state_up": True, "fixed_ips": [],
             "mac_address": f"fa:16:3e:00:00:{number:02}", "device_owner": "compute:nova",
             "allowed_address_pairs": [], "binding:host_id": HOST, "binding:profile": {},
-            "port_security_enabled": True, "security_groups": [], "network_type": "vlan",
-            "segmentation_id": 100 + number, "physical_network": "physnet1",
+            "port_security_enabled": True, "security_groups": [], "qos_policy_id": None,
+            "network_type": "vlan", "segmentation_id": 100 + number, "physical_network": "physnet1",
         } | changes  # fmt: skip
         return port_id
 
@@ -73,6 +76,12 @@ class Plugin(securitygroups_rpc_base.SecurityGroupInfoAPIMixin):
         notifier.port_update(
             admin, port, port["network_type"], port["segmentation_id"], port["physical_network"]
         )
+
+    def set_policy(self, policy_id, *rules):
+        """Make or change a QoS policy, and announce that."""
+        policy = qos_policy.QosPolicy(admin, id=policy_id, name="policy", rules=list(rules))
+        self.policies[policy_id] = policy
+        resources_rpc.ResourcesPushRpcApi().push(admin, [policy], "updated")
 
     # ml2.rpc.RpcCallbacks
 
@@ -139,6 +148,11 @@ class Plugin(securitygroups_rpc_base.SecurityGroupInfoAPIMixin):
     def _select_ips_for_remote_address_group(self, _context, group_ids):
         return {}
 
+    # neutron.api.rpc.callbacks.version_manager
+
+    def get_agents_resource_versions(self, _tracker):
+        """None but what agents report from now on."""
+
     # agents_db.AgentExtRpcCallback
 
     def create_or_update_agent(self, _context, state, _time):
@@ -162,11 +176,24 @@ def complete(_context, port_id, _resource, _entity):
     plugin.update_port_status(None, port_id, "ACTIVE")
 
 
+def policies(_context, _pager=None, id=()):
+    return [plugin.policies[policy_id] for policy_id in id if policy_id in plugin.policies]
+
+
+def limit(max_kbps):
+    return qos_rule.QosBandwidthLimitRule(admin, max_kbps=max_kbps, max_burst_kbps=0, direction="egress")
+
+
+def minimum(min_kbps):
+    return qos_rule.QosMinimumBandwidthRule(admin, min_kbps=min_kbps, direction="egress")
+
+
 def serve():
     connection = rpc.Connection()
     endpoints = [
         ml2_rpc.RpcCallbacks(notifier, mock.Mock()),
         securitygroups_rpc.SecurityGroupServerRpcCallback(),
+        resources_rpc.ResourcesPullRpcCallback(),
     ]
     connection.create_consumer(topics.PLUGIN, endpoints)
     connection.create_consumer(topics.REPORTS, [agents_db.AgentExtRpcCallback()])
@@ -224,6 +251,7 @@ directory.add_plugin("CORE", plugin := Plugin())
 notifier = ml2_rpc.AgentNotifierApi(topics.AGENT)
 admin = context.get_admin_context_without_session()
 provisioning_blocks.provisioning_complete = complete
+qos_policy.QosPolicy.get_objects = policies
 agent.StopWhenInputEnds = Stop
 agent.rpc.init = lambda _conf: None  # both ends share the transport
 ports.RETRY_AFTER = 0.5

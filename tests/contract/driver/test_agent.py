@@ -4,6 +4,7 @@
 import subprocess
 
 from tests.contract.driver.on_hyperv import HyperVHostTest, OnHyperVTest
+from tests.features import feature
 
 CONFIGURATION = """
 [DEFAULT]
@@ -177,6 +178,48 @@ class AgentTest(OnHyperVTest):
         self.assertEqual([4, 4], said[2])
         self.assertEqual(True, said[3])
         self.assertEqual(True, said[5])
+
+    bandwidth = """
+        POLICY = "33333333-0000-4000-8000-000000000001"
+
+        def bandwidth(port_id):
+            port = networkutils._get_switch_port_allocation(port_id)[0]
+            setting = networkutils._get_bandwidth_setting_data_from_port_alloc(port)
+            return setting and [setting.Limit, setting.Reservation]
+    """
+
+    @feature("Bandwidth of ports, by QoS policies")
+    def test_bandwidth(self):
+        self.nova(self.bandwidth)
+        said = self.nova("""
+            plugin.set_policy(POLICY, limit(1024))
+            port_id = plugin.add_port(13, qos_policy_id=POLICY)
+            make_adapter(port_id)
+            said = [active(port_id), bandwidth(port_id)]
+
+            plugin.set_policy(POLICY, limit(40960), minimum(20480))
+            said.append(wait_for(lambda: bandwidth(port_id) == [40960000, 20480000]))
+
+            plugin.ports[port_id]["qos_policy_id"] = None
+            plugin.notify(port_id)
+            said.append(wait_for(lambda: bandwidth(port_id) is None))
+        """)
+        self.assertEqual([True, [1024000, 0], True, True], said)
+
+    def test_bandwidth_that_the_switch_refuses(self):
+        (switch,) = self.model.store.of(V2, "Msvm_VirtualEthernetSwitchSettingData")
+        switch["BandwidthReservationMode"] = 1
+        self.addCleanup(switch.update, BandwidthReservationMode=2)
+        self.nova(self.bandwidth)
+        said = self.nova("""
+            plugin.set_policy(POLICY, minimum(20480))
+            port_id = plugin.add_port(14, qos_policy_id=POLICY)
+            make_adapter(port_id)
+            said = [active(port_id), bandwidth(port_id)]
+        """)
+        self.assertEqual([True, None], said)
+        self.errors.seek(0)
+        self.assertIn("wired without the bandwidth of QoS policy 33333333", self.errors.read())
 
 
 class AgentProgramTest(HyperVHostTest):

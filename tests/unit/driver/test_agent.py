@@ -6,6 +6,7 @@ import types
 import testtools
 
 from hyperv_driver.agent import acls, config, ports, reports
+from hyperv_driver.agent.bandwidth import Bandwidth
 from hyperv_driver.agent.rpc import ServerFailure
 from hyperv_driver.agent.wiring import Wiring
 from hyperv_driver.oswin import exceptions
@@ -16,6 +17,7 @@ VLAN = {
     "network_type": "vlan",
     "segmentation_id": 101,
     "physical_network": "physnet1",
+    "network_id": "network-1",
     "port_security_enabled": True,
 }
 
@@ -45,10 +47,19 @@ class FakeNetworkUtils:
     def remove_switch_port(self, port_id):
         self.adapters[port_id] = {}
 
+    def set_port_qos_rule(self, port_id, rule):
+        if rule.get("min_kbps", 0) > rule.get("max_kbps", 1 << 32):
+            raise exceptions.InvalidParameterValue(param_name="max_kbps", param_value=rule["max_kbps"])
+        self.adapters[port_id]["bandwidth"] = rule
+
+    def remove_port_qos_rule(self, port_id):
+        self.adapters[port_id].pop("bandwidth", None)
+
 
 class FakeServer:
     def __init__(self):
         self.ports = {}
+        self.rules = {}
         self.told = []
         self.failure = None
         self.failed = []
@@ -57,6 +68,9 @@ class FakeServer:
     def details(self, port_ids):
         self._fail()
         return {port_id: {"device": port_id, **self.ports.get(port_id, {})} for port_id in port_ids}, []
+
+    def policies(self, ids):
+        return {policy_id: self.rules[policy_id] for policy_id in ids}
 
     def update(self, up, down):
         self._fail()
@@ -78,7 +92,7 @@ class PortsTest(testtools.TestCase):
         super().setUp()
         self.host, self.server = FakeNetworkUtils(), FakeServer()
         wiring = Wiring(self.host, config.Mappings(["physnet1:external"]))
-        self.ports = ports.Ports(self.host, self.server, wiring, None, interval=0)
+        self.ports = ports.Ports(self.host, self.server, wiring, None, Bandwidth(self.host), interval=0)
         self.patch(ports, "RETRY_AFTER", 0)
 
     def turn(self, times=1):
@@ -164,6 +178,53 @@ class PortsTest(testtools.TestCase):
         self.ports.resync()
         self.turn(2)
         self.assertEqual([([ONE], [])] * 2, self.server.told)
+
+    def test_policy_of_the_port_and_of_its_network(self):
+        self.server.rules = {
+            "slow": [
+                ("QosBandwidthLimitRule", {"max_kbps": 512, "max_burst_kbps": 0, "direction": "egress"})
+            ],
+            "fast": [
+                ("QosBandwidthLimitRule", {"max_kbps": 4096, "max_burst_kbps": 0, "direction": "egress"})
+            ],
+        }
+        self.host.adapters = {ONE: {}, TWO: {}}
+        self.server.ports = {
+            ONE: VLAN | {"qos_policy_id": "slow", "qos_network_policy_id": "fast"},
+            TWO: VLAN | {"qos_policy_id": None, "qos_network_policy_id": "fast", "network_id": "network-2"},
+        }
+        self.turn()
+        limits = [self.host.adapters[port]["bandwidth"]["max_kbps"] for port in (ONE, TWO)]
+        self.assertEqual([500, 4000], limits)
+        self.server.rules["slow"] = []
+        self.ports.policies_updated({"slow", "other"})
+        self.server.ports[TWO]["qos_network_policy_id"] = None
+        self.turn(2)
+        self.assertEqual([False, True], ["bandwidth" in self.host.adapters[port] for port in (ONE, TWO)])
+        self.ports.network_updated("network-2")
+        self.turn(2)
+        self.assertNotIn("bandwidth", self.host.adapters[TWO])
+
+    def test_refused_bandwidth_leaves_the_port_up(self):
+        limit = ("QosBandwidthLimitRule", {"max_kbps": 1000, "direction": "egress"})
+        minimum = ("QosMinimumBandwidthRule", {"min_kbps": 20000, "direction": "egress"})
+        self.server.rules = {"both": [limit]}
+        self.host.adapters, self.server.ports[ONE] = {ONE: {}}, VLAN | {"qos_policy_id": "both"}
+        self.turn()
+        self.server.rules = {"both": [limit, minimum]}
+        self.ports.policies_updated({"both"})
+        with self.assertLogs("hyperv_driver.agent.bandwidth", "ERROR") as log:
+            self.turn(2)
+        self.assertIn("without the bandwidth of QoS policy both", log.output[0])
+        self.assertNotIn("bandwidth", self.host.adapters[ONE])
+        self.assertEqual([([ONE], [])] * 2, self.server.told)
+
+    def test_what_hyper_v_has_no_rule_for(self):
+        self.server.rules = {"p": [("QosBandwidthLimitRule", {"max_kbps": 9, "direction": "ingress"})]}
+        self.host.adapters, self.server.ports[ONE] = {ONE: {}}, VLAN | {"qos_policy_id": "p"}
+        with self.assertLogs("hyperv_driver.agent.bandwidth", "WARNING"):
+            self.turn()
+        self.assertNotIn("bandwidth", self.host.adapters[ONE])
 
     def test_looks_more_often_for_what_is_announced(self):
         self.ports.updated(ONE, here=False)

@@ -4,7 +4,12 @@ import importlib.metadata
 import types
 
 import testtools
+from neutron.api.rpc.callbacks.producer import registry as producer_registry
+from neutron.objects import ports
+from neutron.objects.qos import rule as qos_rule
+from neutron.services.qos.drivers import manager as qos_manager
 from neutron_lib.api.definitions import portbindings
+from neutron_lib.fixture import CallbackRegistryFixture
 from neutron_lib.plugins.ml2 import api
 
 from hyperv_driver import ml2
@@ -118,3 +123,43 @@ class MechanismDriverTest(testtools.TestCase):
         name, _, value = setup["entry_points"]["neutron.ml2.mechanism_drivers"].strip().partition(" = ")
         entry = importlib.metadata.EntryPoint(name, value, "neutron.ml2.mechanism_drivers")
         self.assertEqual(("hyperv", ml2.HyperVMechanismDriver), (entry.name, entry.load()))
+
+
+class QosDriverTest(testtools.TestCase):
+    """Through neutron's own driver manager, which asks all drivers that it finds."""
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(CallbackRegistryFixture())
+        self.patch(qos_manager.resources_rpc, "ResourcesPushRpcApi", object)  # it wants a message bus
+        driver = ml2.HyperVMechanismDriver()
+        driver.initialize()
+        self.addCleanup(producer_registry.clear)
+        self.manager = qos_manager.QosServiceDriverManager()
+
+    def takes(self, rule, vif_type="hyperv", **details):
+        binding = ports.PortBinding(
+            vif_type=vif_type, vif_details=details, status="ACTIVE", vnic_type="normal", host="hv1"
+        )
+        port = ports.Port(id="11111111-0000-4000-8000-000000000001", bindings=[binding])
+        return self.manager.validate_rule_for_port(None, rule, port)
+
+    def limit(self, kbps, direction="egress"):
+        return qos_rule.QosBandwidthLimitRule(max_kbps=kbps, max_burst_kbps=0, direction=direction)
+
+    def minimum(self, kbps):
+        return qos_rule.QosMinimumBandwidthRule(min_kbps=kbps, direction="egress")
+
+    def test_rules(self):
+        taken = [self.limit(1000), self.limit(1000, "ingress"), self.minimum(10486), self.minimum(10485)]
+        self.assertEqual(
+            [True, False, True, False], [self.takes(rule, hyperv_wired_by_agent=True) for rule in taken]
+        )
+        self.assertFalse(self.takes(qos_rule.QosDscpMarkingRule(dscp_mark=8), hyperv_wired_by_agent=True))
+
+    def test_ports(self):
+        self.assertFalse(self.takes(self.limit(1000)))
+        self.assertTrue(self.takes(self.limit(1000), vif_type="unbound"))
+
+    def test_policies_are_announced(self):
+        self.assertTrue(self.manager.rpc_notifications_required)
