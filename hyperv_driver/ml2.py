@@ -39,7 +39,10 @@ class HyperVMechanismDriver(mech_agent.SimpleAgentMechanismDriverBase):
     def initialize(self):
         super().initialize()
         # They register themselves when their service plugin comes, if it does.
-        self._services = [ml2_services.QosDriver(VIF_TYPE_HYPERV)]
+        self._services = [
+            ml2_services.QosDriver(VIF_TYPE_HYPERV),
+            ml2_services.TrunkDriver(VIF_TYPE_HYPERV),
+        ]
 
     @property
     def connectivity(self):

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ``ml2`` tells neutron's service plugins that Hyper-V can do; the agent does it."""
 
+from neutron.services.trunk.drivers import base as trunk_base
 from neutron_lib import constants
 from neutron_lib.api.definitions import portbindings
 from neutron_lib.db import constants as db
 from neutron_lib.services.qos import base as qos_base
 from neutron_lib.services.qos import constants as qos
+from neutron_lib.services.trunk import constants as trunk
 
+from hyperv_driver.agent import AGENT_TYPE
 from hyperv_driver.vif_details import WIRED_BY_AGENT
 
 # What os-win reserves at least, 10 MiBit/s, in neutron's 1000 bits.
@@ -20,6 +23,21 @@ SUPPORTED_RULES = {
         **EGRESS,
     },
 }
+
+
+class TrunkDriver(trunk_base.DriverBase):
+    """Has neutron take trunks whose parents are wired by agents, running ones, too, and tell the agents."""
+
+    def __init__(self, vif_type):
+        super().__init__(
+            "hyperv",
+            [vif_type],
+            [trunk.SEGMENTATION_TYPE_VLAN],
+            agent_type=AGENT_TYPE,
+            can_trunk_bound_port=True,
+        )
+
+    is_loaded = True  # by the mechanism driver alone
 
 
 class QosDriver(qos_base.DriverBase):

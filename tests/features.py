@@ -39,6 +39,7 @@ FEATURES = {
     "Evacuate": (NO, YES),
     "Attach and detach interfaces": (YES, YES),
     "Bandwidth of ports, by QoS policies": (NO, NO),
+    "Trunks": (NO, NO),
     "Attach and detach volumes": (YES, YES),
     "Boot from volume": (YES, YES),
     "Volumes over iSCSI": (YES, YES),

@@ -7,7 +7,8 @@ RPC. It needs neutron-lib, which requirements.txt leaves out as long as no role 
 
 ================= ==========================================================================================
 ``ports``         the loop: which adapters there are, which of them are to be wired, what failed
-``wiring``        one adapter: its switch, its VLAN
+``wiring``        one adapter: its switch, its VLANs
+``trunks``        which VLANs a parent has for its sub-ports
 ``acls``          security groups as ACLs of an adapter's port
 ``bandwidth``     QoS policies as the bandwidth of an adapter's port
 ``rpc``           what neutron is asked and told, and what it tells

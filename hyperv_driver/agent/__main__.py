@@ -15,7 +15,7 @@ import oslo_messaging  # noqa: E402
 from neutron_lib import rpc  # noqa: E402
 from oslo_log import log as logging  # noqa: E402
 
-from hyperv_driver.agent import BINARY, acls, bandwidth, config, ports, reports, wiring  # noqa: E402
+from hyperv_driver.agent import BINARY, acls, bandwidth, config, ports, reports, trunks, wiring  # noqa: E402
 from hyperv_driver.agent.rpc import Notifications, Server  # noqa: E402
 from hyperv_driver.oswin import exceptions, utilsfactory  # noqa: E402
 from hyperv_driver.stopping import StopWhenInputEnds  # noqa: E402
@@ -51,6 +51,7 @@ def main():
         wiring.Wiring(networkutils, mappings),
         acls.Acls(networkutils) if filters else None,
         bandwidth.Bandwidth(networkutils),
+        trunks.Trunks(server, mappings),
         CONF.AGENT.polling_interval,
     )
     connection = Notifications(loop, CONF.host).listen()

@@ -35,15 +35,17 @@ class Ports:
     :param wiring: wiring.Wiring.
     :param acls: acls.Acls; None leaves security groups alone.
     :param bandwidth: bandwidth.Bandwidth.
+    :param trunks: trunks.Trunks.
     :param interval: seconds between two looks at the adapters.
     """
 
-    def __init__(self, networkutils, server, wiring, acls, bandwidth, interval):
+    def __init__(self, networkutils, server, wiring, acls, bandwidth, trunks, interval):
         self._networkutils = networkutils
         self._server = server
         self._wiring = wiring
         self._acls = acls
         self._bandwidth = bandwidth
+        self._trunks = trunks
         self._interval = interval
         self._notes = queue.SimpleQueue()
         self._adapters = {}  # port id → identity of its adapter
@@ -65,9 +67,13 @@ class Ports:
         """Neutron changed security groups, or who is in them."""
         self._notes.put((self._note_groups, group_ids))
 
-    def policies_updated(self, policy_ids):
-        """Neutron changed QoS policies."""
-        self._notes.put((self._note_policies, policy_ids))
+    def policy_updated(self, policy_id):
+        """Neutron changed a QoS policy."""
+        self._notes.put((self._note_policy, policy_id))
+
+    def trunk_updated(self, trunk_id, parent=None):
+        """Neutron changed a trunk or its sub-ports; the parent is this, or known from its last wiring."""
+        self._notes.put((self._note_trunk, trunk_id, parent))
 
     def network_updated(self, network_id):
         """Neutron changed a network; its QoS policy may be another."""
@@ -104,6 +110,8 @@ class Ports:
         for port_id, _identity in self._adapters.items() - adapters.items():
             LOG.debug("Adapter %s is gone", port_id)
             self._gone.add(port_id)
+            _up, down = self._trunks.wired(port_id, None, {})
+            self._gone.update(down)
             if port_id not in adapters:
                 self._due.pop(port_id, None)
             self._networks.pop(port_id, None)
@@ -124,20 +132,28 @@ class Ports:
         details, failed = self._server.details(due)
         groups = self._acls and self._server.security_groups(due)
         wanted_policies = {policy_of(wanted) for wanted in details.values()} - {None}
+        trunks = self._trunks.of(due)
         policies = self._server.policies(wanted_policies) if wanted_policies else {}
         self._postpone(failed)
         up, down = [], []
         for port_id, wanted in details.items():
-            wired = self._wire(port_id, wanted, groups, policies)
+            trunk = trunks.get(port_id) if wanted.get("admin_state_up") else None
+            carried = self._trunks.vlans(wanted, trunk) if trunk else {}
+            wired = self._wire(port_id, wanted, groups, policies, carried)
             if wired is not None:
                 (up if wired else down).append(port_id)
+                for told, subports in zip(
+                    (up, down), self._trunks.wired(port_id, trunk, carried), strict=True
+                ):
+                    told.extend(subports)
         if up or down:
             failed = set(self._server.update(up, down))
+            self._trunks.report({*up} - failed)
             for port_id in {*up, *down} - failed:
                 self._due.pop(port_id, None)
-            self._postpone(failed & self._adapters.keys())
+            self._postpone((failed | self._trunks.parents_of(failed)) & self._adapters.keys())
 
-    def _wire(self, port_id, details, groups, policies):
+    def _wire(self, port_id, details, groups, policies, subports):
         """Return whether the port is up; None if neutron is not to hear of it now."""
         try:
             if "network_type" not in details:
@@ -149,7 +165,7 @@ class Ports:
             if not details["admin_state_up"]:
                 self._wiring.disconnect(port_id)
                 return False
-            self._wiring.connect(port_id, details)
+            self._wiring.connect(port_id, details, sorted(subports.values()))
             if self._acls:
                 self._acls.apply(port_id, details, groups)
             self._bandwidth.apply(port_id, details, policies)
@@ -177,9 +193,8 @@ class Ports:
             return
 
     def _note_update(self, port_id, here):
-        if port_id in self._adapters:
-            self._due[port_id] = 0
-        elif here:
+        self._rewire({port_id} | self._trunks.parents_of({port_id}))
+        if here and port_id not in self._adapters:
             self._announced[port_id] = time.monotonic() + ANNOUNCED_FOR
 
     def _note_deletion(self, port_id):
@@ -190,8 +205,11 @@ class Ports:
         if self._acls:
             self._rewire(self._acls.ports_of(group_ids))
 
-    def _note_policies(self, policy_ids):
-        self._rewire(self._bandwidth.ports_of(policy_ids))
+    def _note_policy(self, policy_id):
+        self._rewire(self._bandwidth.ports_of({policy_id}))
+
+    def _note_trunk(self, trunk_id, parent):
+        self._rewire({parent} if parent else self._trunks.parents_of({trunk_id}))
 
     def _note_network(self, network_id):
         self._rewire({port_id for port_id, of_port in self._networks.items() if of_port == network_id})

@@ -4,6 +4,7 @@
 import oslo_messaging
 from neutron_lib import context, rpc
 from neutron_lib.agent import topics
+from neutron_lib.services.trunk.constants import TRUNK_SUBPORT_OWNER
 from oslo_utils import timeutils, uuidutils
 
 from hyperv_driver.agent import AGENT_TYPE, BINARY
@@ -18,7 +19,8 @@ NOTIFICATIONS = (
 )
 # Versioned objects that neutron-server is asked for and announces changes of, in the oldest version that it
 # still speaks and that has what is read here.
-RESOURCES = {"QosPolicy": "1.8"}
+RESOURCES = {"QosPolicy": "1.8", "Trunk": "1.1", "SubPort": "1.0"}
+TRUNK = "trunk"  # topic and namespace of calls about trunks
 NAME, DATA = "versioned_object.name", "versioned_object.data"
 
 
@@ -37,6 +39,7 @@ class Server:
         self._agent = f"hyperv-agent-{host}"
         self._context = context.get_admin_context_without_session()
         self._plugin = rpc.get_client(oslo_messaging.Target(topic=topics.PLUGIN))
+        self._trunks = rpc.get_client(oslo_messaging.Target(topic=TRUNK, namespace=TRUNK))
         self._reports = rpc.get_client(oslo_messaging.Target(topic=topics.REPORTS))
 
     def details(self, ports):
@@ -61,6 +64,26 @@ class Server:
             policy["id"]: [(rule[NAME], rule[DATA]) for rule in policy["rules"]]
             for policy in self._resources("QosPolicy", id=list(ids))
         }
+
+    def trunks(self, parents):
+        """Return the trunks that have one of these parents: id, port_id, and sub_ports, VLANs by port id."""
+        return [
+            trunk
+            | {
+                "sub_ports": {
+                    sub[DATA]["port_id"]: sub[DATA]["segmentation_id"] for sub in trunk["sub_ports"]
+                }
+            }
+            for trunk in self._resources("Trunk", port_id=list(parents))
+        ]
+
+    def bind_subports(self, trunk_id, port_ids):
+        """Have sub-ports bound to the host of their trunk's parent."""
+        subports = [{"trunk_id": trunk_id, "port_id": port_id} for port_id in port_ids]
+        self._call_about_trunks("update_subport_bindings", subports=subports)
+
+    def update_trunk(self, trunk_id, status):
+        self._call_about_trunks("update_trunk_status", trunk_id=trunk_id, status=status)
 
     def update(self, up, down):
         """Say which ports are wired and which are gone; return the ids of those that the server failed at."""
@@ -97,6 +120,10 @@ class Server:
         wanted = {"resource_type": name, "version": RESOURCES[name], "filter_kwargs": filters}
         found = self._call("bulk_pull", "1.1", agent=False, **wanted)
         return [resource[DATA] for resource in found]
+
+    def _call_about_trunks(self, method, **arguments):
+        client = self._trunks.prepare(version="1.0", timeout=rpc.TRANSPORT.conf.rpc_response_timeout)
+        self._ask(client, method, **arguments)
 
     def _call(self, method, version, /, agent=True, **arguments):
         # With a timeout of its own the client does not wait and grow it, but leaves both to the caller.
@@ -138,7 +165,9 @@ class Notifications:
         return connection
 
     def port_update(self, _context, port, **_segment):
-        self._ports.updated(port["id"], here=port.get("binding:host_id") == self._host)
+        # A sub-port has no adapter to look for.
+        here = port.get("binding:host_id") == self._host and port.get("device_owner") != TRUNK_SUBPORT_OWNER
+        self._ports.updated(port["id"], here)
 
     def port_delete(self, _context, port_id):
         self._ports.deleted(port_id)
@@ -156,4 +185,11 @@ class Notifications:
 
     def push(self, _context, resource_list, event_type):
         """Versioned objects of one kind changed."""
-        self._ports.policies_updated({resource[DATA]["id"] for resource in resource_list})
+        for resource in resource_list:
+            changed = resource[DATA]
+            if resource[NAME] == "QosPolicy":
+                self._ports.policy_updated(changed["id"])
+            elif resource[NAME] == "Trunk":
+                self._ports.trunk_updated(changed["id"], changed["port_id"])
+            else:
+                self._ports.trunk_updated(changed["trunk_id"])

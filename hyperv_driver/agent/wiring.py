@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One adapter as neutron wants it: connected to a switch, in a VLAN, with ACLs."""
+"""One adapter as neutron wants it: connected to a switch, in a VLAN or in several."""
 
 from neutron_lib import constants
+
+from hyperv_driver.oswin import constants as oswin
 
 
 class Unwireable(Exception):
@@ -18,8 +20,10 @@ class Wiring:
         self._networkutils = networkutils
         self._mappings = mappings
 
-    def connect(self, port_id, details):
+    def connect(self, port_id, details, tagged=()):
         """Connect an adapter to the switch of its physical network, in its VLAN.
+
+        :param tagged: the VLANs that it has besides, with their tags
 
         :param details: the port's, as neutron-server gives them.
         :raises Unwireable: Hyper-V has nothing for such a network.
@@ -32,9 +36,23 @@ class Wiring:
         except LookupError as error:
             raise Unwireable(str(error)) from error
         self._networkutils.connect_vnic_to_vswitch(switch, port_id)
-        if network_type == constants.TYPE_VLAN:
-            self._networkutils.set_vswitch_port_vlan_id(details["segmentation_id"], port_id)
+        untagged = details["segmentation_id"] if network_type == constants.TYPE_VLAN else 0
+        if tagged:
+            self._networkutils.set_vswitch_port_vlan_id(
+                untagged,
+                port_id,
+                operation_mode=oswin.VLAN_MODE_TRUNK,
+                trunk_vlans=sorted({*tagged, untagged} - {0}),
+            )
+        elif untagged or self._was_trunk(port_id):
+            self._networkutils.set_vswitch_port_vlan_id(untagged, port_id)
 
     def disconnect(self, port_id):
         """Take an adapter from its switch."""
         self._networkutils.remove_switch_port(port_id)
+
+    def _was_trunk(self, port_id):
+        # os-win sets VLANs, but does not tell them.
+        port, _found = self._networkutils._get_switch_port_allocation(port_id)
+        setting = self._networkutils._get_vlan_setting_data_from_port_alloc(port)
+        return bool(setting) and setting.OperationMode == oswin.VLAN_MODE_TRUNK

@@ -29,9 +29,11 @@ neutron_options.core_opts[:] = [option for option in neutron_options.core_opts i
 from neutron.api.rpc.handlers import resources_rpc, securitygroups_rpc  # noqa: E402
 from neutron.common import config as common_config  # noqa: E402
 from neutron.db import agents_db, provisioning_blocks, securitygroups_rpc_base  # noqa: E402
+from neutron.objects import trunk as trunk_objects  # noqa: E402
 from neutron.objects.qos import policy as qos_policy  # noqa: E402
 from neutron.objects.qos import rule as qos_rule  # noqa: E402
 from neutron.plugins.ml2 import rpc as ml2_rpc  # noqa: E402
+from neutron.services.trunk.rpc import server as trunk_rpc  # noqa: E402
 from neutron_lib import context, rpc  # noqa: E402
 from neutron_lib.agent import topics  # noqa: E402
 from neutron_lib.plugins import directory  # noqa: E402
@@ -43,6 +45,7 @@ from hyperv_driver.oswin import utilsfactory  # noqa: E402
 from tests.contract.driver.waiting import wait_for  # noqa: E402
 
 HOST = "hv1"
+POLICY = "33333333-0000-4000-8000-000000000001"
 NETWORK = "22222222-0000-4000-8000-000000000001"
 
 
@@ -54,6 +57,7 @@ class Plugin(securitygroups_rpc_base.SecurityGroupInfoAPIMixin, agents_db.AgentD
         self.rules = {}
         self.members = {}
         self.policies = {}
+        self.trunks = {}
         self.statuses = []
         self.reports = []
         self.agent_status = "alive"
@@ -82,6 +86,31 @@ class Plugin(securitygroups_rpc_base.SecurityGroupInfoAPIMixin, agents_db.AgentD
         policy = qos_policy.QosPolicy(admin, id=policy_id, name="policy", rules=list(rules))
         self.policies[policy_id] = policy
         resources_rpc.ResourcesPushRpcApi().push(admin, [policy], "updated")
+
+    def add_trunk(self, parent, **subports):
+        """Make a trunk of a parent and of sub-ports, (id, segmentation id) each; return it."""
+        trunk_id = "44444444" + parent[8:]
+        trunk = trunk_objects.Trunk(
+            admin, id=trunk_id, port_id=parent, status="DOWN",
+            sub_ports=[
+                trunk_objects.SubPort(
+                    admin, trunk_id=trunk_id, port_id=port_id, segmentation_type="vlan", segmentation_id=vlan
+                )
+                for port_id, vlan in subports.values()
+            ],
+        )  # fmt: skip
+        self.trunks[trunk_id] = trunk
+        return trunk
+
+    # trunk.rpc.server.TrunkSkeleton
+
+    def get_port(self, _context, port_id):
+        return self.ports[port_id]
+
+    def update_port(self, _context, port_id, port):
+        self.ports[port_id].update(port["port"])
+        self.notify(port_id)
+        return self.ports[port_id]
 
     # ml2.rpc.RpcCallbacks
 
@@ -180,6 +209,10 @@ def policies(_context, _pager=None, id=()):
     return [plugin.policies[policy_id] for policy_id in id if policy_id in plugin.policies]
 
 
+def trunks(_context, _pager=None, port_id=()):
+    return [trunk for trunk in plugin.trunks.values() if trunk.port_id in port_id]
+
+
 def limit(max_kbps):
     return qos_rule.QosBandwidthLimitRule(admin, max_kbps=max_kbps, max_burst_kbps=0, direction="egress")
 
@@ -198,6 +231,7 @@ def serve():
     connection.create_consumer(topics.PLUGIN, endpoints)
     connection.create_consumer(topics.REPORTS, [agents_db.AgentExtRpcCallback()])
     connection.consume_in_threads()
+    trunk_rpc.TrunkSkeleton()
 
 
 @contextlib.contextmanager
@@ -226,6 +260,19 @@ def remove_adapter(port_id, vm="vm-1"):
     vmutils.destroy_nic(vm, port_id)
 
 
+def bandwidth(port_id):
+    port, _found = networkutils._get_switch_port_allocation(port_id)
+    setting = networkutils._get_bandwidth_setting_data_from_port_alloc(port)
+    return setting and [setting.Limit, setting.Reservation]
+
+
+def vlans(port_id):
+    port, _found = networkutils._get_switch_port_allocation(port_id)
+    setting = networkutils._get_vlan_setting_data_from_port_alloc(port)
+    untagged = setting.NativeVlanId if setting.OperationMode == 2 else setting.AccessVlanId
+    return [setting.OperationMode, untagged, list(setting.TrunkVlanIdArray or ())]
+
+
 def run(code):
     names = globals()
     names["said"] = None
@@ -252,6 +299,12 @@ notifier = ml2_rpc.AgentNotifierApi(topics.AGENT)
 admin = context.get_admin_context_without_session()
 provisioning_blocks.provisioning_complete = complete
 qos_policy.QosPolicy.get_objects = policies
+trunk_objects.Trunk.get_objects = trunks
+trunk_objects.Trunk.get_object = lambda _context, id: plugin.trunks.get(id)
+trunk_objects.Trunk.update = lambda trunk, **fields: [
+    setattr(trunk, name, value) for name, value in fields.items()
+]
+trunk_stub = trunk_rpc.TrunkStub()
 agent.StopWhenInputEnds = Stop
 agent.rpc.init = lambda _conf: None  # both ends share the transport
 ports.RETRY_AFTER = 0.5

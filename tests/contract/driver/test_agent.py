@@ -179,18 +179,8 @@ class AgentTest(OnHyperVTest):
         self.assertEqual(True, said[3])
         self.assertEqual(True, said[5])
 
-    bandwidth = """
-        POLICY = "33333333-0000-4000-8000-000000000001"
-
-        def bandwidth(port_id):
-            port = networkutils._get_switch_port_allocation(port_id)[0]
-            setting = networkutils._get_bandwidth_setting_data_from_port_alloc(port)
-            return setting and [setting.Limit, setting.Reservation]
-    """
-
     @feature("Bandwidth of ports, by QoS policies")
     def test_bandwidth(self):
-        self.nova(self.bandwidth)
         said = self.nova("""
             plugin.set_policy(POLICY, limit(1024))
             port_id = plugin.add_port(13, qos_policy_id=POLICY)
@@ -210,7 +200,6 @@ class AgentTest(OnHyperVTest):
         (switch,) = self.model.store.of(V2, "Msvm_VirtualEthernetSwitchSettingData")
         switch["BandwidthReservationMode"] = 1
         self.addCleanup(switch.update, BandwidthReservationMode=2)
-        self.nova(self.bandwidth)
         said = self.nova("""
             plugin.set_policy(POLICY, minimum(20480))
             port_id = plugin.add_port(14, qos_policy_id=POLICY)
@@ -220,6 +209,48 @@ class AgentTest(OnHyperVTest):
         self.assertEqual([True, None], said)
         self.errors.seek(0)
         self.assertIn("wired without the bandwidth of QoS policy 33333333", self.errors.read())
+
+    @feature("Trunks")
+    def test_trunk(self):
+        said = self.nova("""
+            parent = plugin.add_port(15)
+            subports = [plugin.add_port(number, **{"binding:host_id": ""}) for number in (16, 17, 18)]
+            trunk = plugin.add_trunk(parent, one=(subports[0], 116))
+            make_adapter(parent)
+            is_active = lambda: trunk.status == "ACTIVE"
+            said = [active(parent), active(subports[0]), wait_for(is_active), vlans(parent)]
+
+            added = plugin.add_trunk(parent, two=(subports[1], 117), three=(subports[2], 118)).sub_ports
+            trunk.sub_ports.extend(added)
+            plugin.trunks[trunk.id] = trunk
+            trunk_stub.subports_added(admin, added)
+            said += [active(subports[1]), active(subports[2]), vlans(parent)]
+
+            removed = trunk.sub_ports.pop(0)
+            trunk_stub.subports_deleted(admin, [removed])
+            said.append(wait_for(lambda: plugin.ports[subports[0]]["status"] == "DOWN"))
+            said.append(vlans(parent))
+
+            del plugin.trunks[trunk.id]
+            trunk_stub.trunk_deleted(admin, trunk)
+            said.append(wait_for(lambda: vlans(parent)[0] == 1))
+            said.append(vlans(parent)[:2])
+        """)
+        one, three, two = [2, 115, [115, 116]], [2, 115, [115, 116, 117, 118]], [2, 115, [115, 117, 118]]
+        self.assertEqual([True, True, True, one, True, True, three, True, two, True, [1, 115]], said)
+
+    def test_trunk_of_a_flat_parent_and_a_subport_that_would_be_translated(self):
+        said = self.nova("""
+            parent = plugin.add_port(19, network_type="flat", segmentation_id=None)
+            good, translated = (plugin.add_port(n, **{"binding:host_id": ""}) for n in (20, 21))
+            trunk = plugin.add_trunk(parent, good=(good, 120), bad=(translated, 999))
+            make_adapter(parent)
+            said = [active(parent), active(good), wait_for(lambda: trunk.status == "DEGRADED")]
+            said += [plugin.ports[translated]["status"], vlans(parent)]
+            trunk_stub.trunk_deleted(admin, plugin.trunks.pop(trunk.id))
+            said.append(wait_for(lambda: vlans(parent)[:2] == [1, 0]))
+        """)
+        self.assertEqual([True, True, True, "BUILD", [2, 0, [120]], True], said)
 
 
 class AgentProgramTest(HyperVHostTest):

@@ -8,6 +8,7 @@ import testtools
 from hyperv_driver.agent import acls, config, ports, reports
 from hyperv_driver.agent.bandwidth import Bandwidth
 from hyperv_driver.agent.rpc import ServerFailure
+from hyperv_driver.agent.trunks import Trunks
 from hyperv_driver.agent.wiring import Wiring
 from hyperv_driver.oswin import exceptions
 
@@ -41,8 +42,10 @@ class FakeNetworkUtils:
             raise self.failure
         self.adapters[port_id] = {"switch": switch}
 
-    def set_vswitch_port_vlan_id(self, vlan_id, port_id):
+    def set_vswitch_port_vlan_id(self, vlan_id, port_id, operation_mode=1, trunk_vlans=None):
         self.adapters[port_id]["vlan"] = vlan_id
+        if trunk_vlans:
+            self.adapters[port_id]["tagged"] = trunk_vlans
 
     def remove_switch_port(self, port_id):
         self.adapters[port_id] = {}
@@ -60,6 +63,8 @@ class FakeServer:
     def __init__(self):
         self.ports = {}
         self.rules = {}
+        self.all_trunks = []
+        self.unbound = {}
         self.told = []
         self.failure = None
         self.failed = []
@@ -71,6 +76,17 @@ class FakeServer:
 
     def policies(self, ids):
         return {policy_id: self.rules[policy_id] for policy_id in ids}
+
+    def trunks(self, parents):
+        return [trunk for trunk in self.all_trunks if trunk["port_id"] in parents]
+
+    def bind_subports(self, trunk_id, port_ids):
+        self.ports.update(
+            {port_id: self.unbound.pop(port_id) for port_id in port_ids if port_id in self.unbound}
+        )
+
+    def update_trunk(self, trunk_id, status):
+        self.told.append((trunk_id, status))
 
     def update(self, up, down):
         self._fail()
@@ -91,8 +107,10 @@ class PortsTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.host, self.server = FakeNetworkUtils(), FakeServer()
-        wiring = Wiring(self.host, config.Mappings(["physnet1:external"]))
-        self.ports = ports.Ports(self.host, self.server, wiring, None, Bandwidth(self.host), interval=0)
+        mappings = config.Mappings(["physnet1:external", "physnet2:other"])
+        trunks = Trunks(self.server, mappings)
+        wiring, bandwidth = Wiring(self.host, mappings), Bandwidth(self.host)
+        self.ports = ports.Ports(self.host, self.server, wiring, None, bandwidth, trunks, interval=0)
         self.patch(ports, "RETRY_AFTER", 0)
 
     def turn(self, times=1):
@@ -197,7 +215,7 @@ class PortsTest(testtools.TestCase):
         limits = [self.host.adapters[port]["bandwidth"]["max_kbps"] for port in (ONE, TWO)]
         self.assertEqual([500, 4000], limits)
         self.server.rules["slow"] = []
-        self.ports.policies_updated({"slow", "other"})
+        self.ports.policy_updated("slow")
         self.server.ports[TWO]["qos_network_policy_id"] = None
         self.turn(2)
         self.assertEqual([False, True], ["bandwidth" in self.host.adapters[port] for port in (ONE, TWO)])
@@ -212,7 +230,7 @@ class PortsTest(testtools.TestCase):
         self.host.adapters, self.server.ports[ONE] = {ONE: {}}, VLAN | {"qos_policy_id": "both"}
         self.turn()
         self.server.rules = {"both": [limit, minimum]}
-        self.ports.policies_updated({"both"})
+        self.ports.policy_updated("both")
         with self.assertLogs("hyperv_driver.agent.bandwidth", "ERROR") as log:
             self.turn(2)
         self.assertIn("without the bandwidth of QoS policy both", log.output[0])
@@ -225,6 +243,45 @@ class PortsTest(testtools.TestCase):
         with self.assertLogs("hyperv_driver.agent.bandwidth", "WARNING"):
             self.turn()
         self.assertNotIn("bandwidth", self.host.adapters[ONE])
+
+    def test_trunk(self):
+        trunk = {"id": "trunk-1", "port_id": ONE, "sub_ports": {"sub-1": 201, "sub-2": 202}}
+        self.host.adapters, self.server.ports[ONE] = {ONE: {}}, VLAN
+        self.server.unbound = {f"sub-{n}": VLAN | {"segmentation_id": 200 + n} for n in (1, 2)}
+        self.server.all_trunks = [trunk]
+        self.turn()
+        self.assertEqual(
+            {"switch": "external", "vlan": 101, "tagged": [101, 201, 202]}, self.host.adapters[ONE]
+        )
+        self.assertEqual([([ONE, "sub-1", "sub-2"], []), ("trunk-1", "ACTIVE")], self.server.told)
+        self.server.all_trunks = [trunk | {"sub_ports": {"sub-2": 202}}]
+        self.ports.trunk_updated("trunk-1")
+        self.turn(2)
+        self.assertEqual([101, 202], self.host.adapters[ONE]["tagged"])
+        self.assertEqual([([ONE, "sub-2"], ["sub-1"]), ("trunk-1", "ACTIVE")], self.server.told[2:])
+        self.host.adapters = {}
+        self.turn(2)
+        self.assertEqual({ONE, "sub-2"}, set(self.server.told[4][1]))
+
+    def test_subports_that_hyper_v_cannot_carry(self):
+        others = {
+            "translated": VLAN | {"segmentation_id": 999},
+            "of the parent": VLAN,
+            "elsewhere": VLAN | {"segmentation_id": 203, "physical_network": "physnet2"},
+            "good": VLAN | {"segmentation_id": 204},
+        }
+        vlans = {"translated": 201, "of the parent": 101, "elsewhere": 203, "good": 204, "unbound": 205}
+        self.server.all_trunks = [{"id": "trunk-1", "port_id": ONE, "sub_ports": vlans}]
+        self.host.adapters, self.server.ports = {ONE: {}}, {ONE: VLAN, **others}
+        with self.assertLogs("hyperv_driver.agent.trunks", "ERROR") as log:
+            self.turn()
+        self.assertEqual([101, 204], self.host.adapters[ONE]["tagged"])
+        self.assertEqual([([ONE, "good"], []), ("trunk-1", "DEGRADED")], self.server.told)
+        reasons = " ".join(log.output)
+        for reason in ("201, expected its network's, vlan 999", "101, the VLAN of the parent"):
+            self.assertIn(reason, reasons)
+        for reason in ("on virtual switch other, its parent's on external", "has not bound it"):
+            self.assertIn(reason, reasons)
 
     def test_looks_more_often_for_what_is_announced(self):
         self.ports.updated(ONE, here=False)

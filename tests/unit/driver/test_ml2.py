@@ -8,6 +8,8 @@ from neutron.api.rpc.callbacks.producer import registry as producer_registry
 from neutron.objects import ports
 from neutron.objects.qos import rule as qos_rule
 from neutron.services.qos.drivers import manager as qos_manager
+from neutron.services.trunk import plugin as trunk_plugin
+from neutron.services.trunk import utils as trunk_utils
 from neutron_lib.api.definitions import portbindings
 from neutron_lib.fixture import CallbackRegistryFixture
 from neutron_lib.plugins.ml2 import api
@@ -163,3 +165,22 @@ class QosDriverTest(testtools.TestCase):
 
     def test_policies_are_announced(self):
         self.assertTrue(self.manager.rpc_notifications_required)
+
+
+class TrunkDriverTest(testtools.TestCase):
+    """Through neutron's own plugin, which does not load without a driver."""
+
+    def test_driver_of_hosts_with_an_agent(self):
+        self.useFixture(CallbackRegistryFixture())
+        self.patch(trunk_plugin.backend, "ServerSideRpcBackend", object)  # it wants a message bus
+        driver = ml2.HyperVMechanismDriver()
+        driver.initialize()
+        plugin = trunk_plugin.TrunkPlugin()
+        (ours,) = (each for each in plugin.registered_drivers if each.name == "hyperv")
+        hosts = [["HyperV agent", "Metadata agent"], []]
+        self.assertEqual(
+            [True, False],
+            [trunk_utils.is_driver_compatible(None, ours, "hyperv", agents) for agents in hosts],
+        )
+        self.assertTrue(ours.can_trunk_bound_port)
+        self.assertEqual(object, type(plugin._rpc_notifier))
