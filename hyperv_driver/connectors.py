@@ -4,6 +4,7 @@
 import functools
 
 import nova.conf
+from oslo_utils import strutils
 
 from hyperv_driver import oswin  # noqa: F401  before os-brick, which imports os-win with its eventlet
 
@@ -13,6 +14,16 @@ from os_brick.initiator.windows import fibre_channel  # isort: skip
 CONF = nova.conf.CONF
 
 ISCSI, FIBRE_CHANNEL, SMBFS = "iscsi", "fibre_channel", "smbfs"
+
+
+class Properties(dict):
+    """A connection's properties as os-brick takes them, whose text is without secrets.
+
+    os-brick logs its calls and their exceptions at DEBUG, and an exception's text has all properties.
+    """
+
+    def __repr__(self):
+        return str(strutils.mask_dict_password(dict(self)))
 
 
 class FibreChannelConnector(fibre_channel.WindowsFCConnector):

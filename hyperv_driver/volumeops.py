@@ -17,7 +17,7 @@ from oslo_log import log as logging
 from oslo_utils import strutils
 
 from hyperv_driver import oswin, quotas
-from hyperv_driver.connectors import SMBFS
+from hyperv_driver.connectors import SMBFS, Properties
 from hyperv_driver.driveops import Volume
 from hyperv_driver.oswin import constants, exceptions
 
@@ -80,7 +80,7 @@ class VolumeOps:
         """
         if _is_file(connection_info):
             raise exception.ExtendVolumeNotSupported()
-        self._connector(connection_info).extend_volume(connection_info["data"])
+        self._connector(connection_info).extend_volume(Properties(connection_info["data"]))
         path = self._path(connection_info)
         found = self._diskutils.get_disk_size(self._diskutils.get_device_number_from_device_name(path))
         if found < size:
@@ -208,7 +208,7 @@ class VolumeOps:
         if not is_file:
             self._check_policy(serial)
         try:
-            device = self._connector(connection_info).connect_volume(connection_info["data"])
+            device = self._connector(connection_info).connect_volume(Properties(connection_info["data"]))
         except CONNECTION_ERRORS as error:
             # Without that error, whose message has all of the connection, secrets included.
             raise exception.VolumeAttachFailed(volume_id=serial, reason=_without_secrets(error)) from None
@@ -229,13 +229,13 @@ class VolumeOps:
             below = connection_info["data"]["export"].replace("/", "\\").lower() + "\\"
             if any(path.lower().startswith(below) for path in oswin.attached_files(self._vmutils)):
                 return  # os-brick would unmap the share, and machines that are off could not start
-        self._connector(connection_info).disconnect_volume(connection_info["data"])
+        self._connector(connection_info).disconnect_volume(Properties(connection_info["data"]))
 
     def _connector(self, connection_info):
         return self._connectors.of(connection_info["driver_volume_type"])
 
     def _path(self, connection_info):
-        (path,) = self._connector(connection_info).get_volume_paths(connection_info["data"])
+        (path,) = self._connector(connection_info).get_volume_paths(Properties(connection_info["data"]))
         return path
 
     def _drive(self, serial, number):

@@ -324,6 +324,46 @@ class VolumesTest(OnTargetsTest):
         for secret in ("another, of 16 b", "a secret of 16 b"):
             self.assertNotIn(secret, log)
 
+    def test_chap_with_debug(self):
+        # os-brick's own masking takes no quotes, and leaves exceptions alone.
+        wrong, right = (f"""a"b'{word}""" for word in ("swordfish-12", "stockfish-12"))
+        self.one.chap = ("nova", right)
+        self.nova("""
+            import logging
+            debug = logging.StreamHandler()
+            logging.getLogger().addHandler(debug)
+            logging.getLogger().setLevel(logging.DEBUG)
+            made, keep = spawn(instance(image_ref=image), "vhdx"), True
+        """)
+        self.addCleanup(
+            self.nova,
+            """
+            logging.getLogger().removeHandler(debug)
+            logging.getLogger().setLevel(logging.WARNING)
+        """,
+        )
+        said = self.nova(f"""
+            keep = True
+            secret = dict(auth_method="CHAP", auth_username="nova")
+            refused = iscsi_volume(ONE, auth_password={wrong!r}, **secret)
+            hyperv.attach_volume(admin, refused, made, "/dev/sdb")
+        """)
+        self.assertIn("VolumeAttachFailed", said["raised"])
+        self.assertIsNone(
+            self.nova(f"""
+            right = iscsi_volume(ONE, auth_password={right!r}, **secret)
+            hyperv.attach_volume(admin, right, made, "/dev/sdb")
+            hyperv.extend_volume(admin, right, made, {GIB})
+            hyperv.detach_volume(admin, right, made, "/dev/sdb")
+        """)
+        )
+        self.errors.seek(0)
+        log = self.errors.read()
+        for call in ("connect_volume: call", "connect_volume: exception", "disconnect_volume: call"):
+            self.assertIn(call, log)
+        for secret in ("swordfish", "stockfish"):
+            self.assertNotIn(secret, log)
+
     def test_a_spawn_that_finds_no_target_leaves_nothing(self):
         self.network.cut(PORTAL)
         self.addCleanup(self.network.mend, PORTAL)
