@@ -9,7 +9,8 @@ CONF = nova.conf.CONF
 OPTIONS = [
     cfg.StrOpt(
         "vswitch_name",
-        help="Name of the virtual switch that instances' adapters are connected to. Required.",
+        help="Name of the virtual switch that instances' adapters are connected to. Empty: the host's first "
+        "external one.",
     ),
     cfg.StrOpt(
         "instances_path_share",

@@ -8,7 +8,7 @@ from nova import exception
 from nova.network import model
 from oslo_log import log as logging
 
-from hyperv_driver import powerops
+from hyperv_driver import oswin, powerops
 from hyperv_driver.oswin import constants
 from hyperv_driver.vif_details import WIRED_BY_AGENT
 
@@ -22,14 +22,21 @@ class NetworkOps:
         self._networkutils = networkutils
 
     def check_switch(self):
-        """:raises nova.exception.InvalidConfiguration: no virtual switch is configured.
+        """:raises nova.exception.InvalidConfiguration: none is configured, and the host has no external one.
         :raises os_win.exceptions.HyperVvSwitchNotFound: the host has no such switch.
         """
-        if not CONF.hyperv.vswitch_name:
+        self._networkutils.get_vswitch_id(self._switch())
+
+    def _switch(self):
+        """The virtual switch of adapters that no agent wires; without a name, as nova 28 documented, the
+        first external one.
+        """
+        switch = CONF.hyperv.vswitch_name or next(oswin.external_switches(self._networkutils), None)
+        if not switch:
             raise exception.InvalidConfiguration(
-                "[hyperv] vswitch_name is not set; it names a virtual switch"
+                "[hyperv] vswitch_name is not set, and the host has no external virtual switch"
             )
-        self._networkutils.get_vswitch_id(CONF.hyperv.vswitch_name)
+        return switch
 
     def adapters(self, network_info):
         """MAC addresses of the adapters for these ports, by the adapters' names."""
@@ -48,7 +55,7 @@ class NetworkOps:
         for vif in network_info:
             if is_wired_by_agent(vif):
                 continue
-            self._networkutils.connect_vnic_to_vswitch(CONF.hyperv.vswitch_name, vif["id"])
+            self._networkutils.connect_vnic_to_vswitch(self._switch(), vif["id"])
             vlan = (vif.get("details") or {}).get(model.VIF_DETAILS_VLAN)
             if vlan:
                 self._networkutils.set_vswitch_port_vlan_id(int(vlan), vif["id"])

@@ -16,8 +16,8 @@ with without_eventlet():
     from os_win.utils.network import networkutils  # noqa: F401
 
 __all__ = [
-    "Utilities", "adapters", "attached_files", "constants", "exceptions", "inject_nmi", "instances",
-    "iops_limit", "planned_machines",
+    "Utilities", "adapters", "attached_files", "constants", "exceptions", "external_switches", "inject_nmi",
+    "instances", "iops_limit", "planned_machines",
 ]  # fmt: skip
 
 
@@ -48,6 +48,13 @@ def adapters(networkutils):
     """
     found = networkutils._conn.Msvm_SyntheticEthernetPortSettingData()
     return {adapter.ElementName: adapter.InstanceID for adapter in found}
+
+
+def external_switches(networkutils):
+    """The names of the host's virtual switches that have a network card of it, of which os-win lists none."""
+    for switch in networkutils._conn.Msvm_VirtualEthernetSwitch(["ElementName"]):
+        if networkutils.get_vswitch_external_network_name(switch.ElementName):
+            yield switch.ElementName
 
 
 def inject_nmi(vmutils, name):

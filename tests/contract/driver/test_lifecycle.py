@@ -213,6 +213,21 @@ class HostTest(OnHyperVTest):
         """)
         self.assertEqual([["instance-00000001"], RUNNING, True], said)
 
+    def test_first_external_switch_without_a_name(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            CONF.clear_override("vswitch_name", group="hyperv")
+            try:
+                hyperv._networkops.check_switch()
+                spawn(instance("x-1", image_ref="{image}"), "vhdx", [port := vif()])
+            finally:
+                CONF.set_override("vswitch_name", "external", group="hyperv")
+            networkutils = hyperv._networkops._networkutils
+            said = networkutils._get_switch_port_allocation(port["id"])[0].HostResource
+        """)
+        (switch,) = self.model.store.of("root/virtualization/v2", "Msvm_VirtualEthernetSwitch")
+        self.assertIn(switch["Name"], said[0])
+
     @feature("Images inspected before Hyper-V sees them")
     def test_image_that_brings_a_parent(self):
         image = self.add_image("vhd", "33333333")

@@ -347,6 +347,14 @@ class FakeNetworkUtils:
     def __init__(self, vmutils, switches=("external",)):
         self._vmutils = vmutils
         self._switches = switches
+        self.external = list(switches)
+        self._conn = types.SimpleNamespace(Msvm_VirtualEthernetSwitch=self._list_switches)
+
+    def _list_switches(self, _fields):
+        return [types.SimpleNamespace(ElementName=name) for name in self._switches]
+
+    def get_vswitch_external_network_name(self, vswitch_name):
+        return "a network card" if vswitch_name in self.external else None
 
     def _nic(self, name):
         for vm in self._vmutils.vms.values():

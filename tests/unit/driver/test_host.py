@@ -76,8 +76,14 @@ class HostTest(base.DriverTestCase):
 
     def test_switch_that_nobody_named(self):
         self.config(vswitch_name=None, group="hyperv")
+        self.host.networkutils.external = ["external"]
+        self.driver.init_host("this")
+        adapter = vif()
+        made = self.spawn(vifs=[adapter])
+        self.assertEqual("external", self.vm(made)["nics"][adapter["id"]]["switch"])
+        self.host.networkutils.external = []
         error = self.assertRaises(exception.InvalidConfiguration, self.driver.init_host, "this")
-        self.assertIn("[hyperv] vswitch_name is not set", str(error))
+        self.assertIn("[hyperv] vswitch_name is not set, and the host has no external", str(error))
 
     def test_plugging_again_when_nova_starts(self):
         adapter = vif()
