@@ -64,25 +64,28 @@ class SimulatedTargets(driver.VolumeDriver):
             export.size = new_size * GIB
 
     def create_snapshot(self, snapshot):
-        self._copy(self._path(snapshot.volume), self._path(snapshot))
+        self._copy(snapshot.volume, snapshot)
 
     def delete_snapshot(self, snapshot):
         self._path(snapshot).unlink(missing_ok=True)
 
     def create_volume_from_snapshot(self, volume, snapshot):
-        self._copy(self._path(snapshot), self._path(volume))
-        os.truncate(self._path(volume), volume.size * GIB)
+        self._fill(volume, snapshot)
 
     def create_cloned_volume(self, volume, src_vref):
-        self._copy(self._path(src_vref), self._path(volume))
-        os.truncate(self._path(volume), volume.size * GIB)
+        self._fill(volume, src_vref)
 
     def revert_to_snapshot(self, context, volume, snapshot):
-        self._copy(self._path(snapshot), self._path(volume))
+        self._fill(volume, snapshot)
+
+    def _fill(self, volume, source):
+        """Make a volume what another thing is, at its own size."""
+        self._copy(source, volume)
         os.truncate(self._path(volume), volume.size * GIB)
 
     def _copy(self, source, target):
-        self._execute("cp", "--sparse=always", "--reflink=auto", source, target)
+        paths = self._path(source), self._path(target)
+        self._execute("cp", "--sparse=always", "--reflink=auto", *paths)
 
     def clone_image(self, context, volume, image_location, image_meta, image_service):
         # Otherwise cinder looks at the image with sudo first, which a controller need not have.
