@@ -21,6 +21,7 @@ with without_eventlet():
 
 MEMORY, PROCESSOR = "Microsoft:Hyper-V:Memory", "Microsoft:Hyper-V:Processor"
 NETWORK_ADAPTER = "Microsoft:Hyper-V:Synthetic Ethernet Port"
+PCI_EXPRESS_PORT = "Microsoft:Hyper-V:Virtual Pci Express Port"
 DATA_ROOTS = (
     "ConfigurationDataRoot", "LogDataRoot", "SnapshotDataRoot", "SuspendDataRoot", "SwapFileDataRoot"
 )  # fmt: skip
@@ -60,7 +61,10 @@ class Machine:
     :ivar serial_pipe: the path of the pipe that its first serial port is
     :ivar adapters: MAC addresses of its network adapters, by their names
     :ivar drives: its Drives
-    :ivar shuts_down_with_host: whether the host's shutdown shuts its guest down; else it saves its state
+    :ivar shuts_down_with_host: whether the host's shutdown shuts its guest down; else it saves its state, or
+        turns it off if it has devices
+    :ivar devices: paths of the host's Msvm_PciExpress that it has for itself
+    :ivar mmio_mb: address space for their registers and memory, in MiB: (below 4 GiB, above)
     :ivar boot_order: paths of the files that a machine of generation 2 boots from, the first one first
     """
 
@@ -78,6 +82,8 @@ class Machine:
     boot_order: list
     shuts_down_with_host: bool = False
     is_host: bool = False
+    devices: list = ()
+    mmio_mb: tuple = ()
 
 
 class JobUtils(jobutils.JobUtils):
@@ -136,6 +142,11 @@ class VMUtils(vmutils10.VMUtils10):
         wanted.AutomaticStartupAction = self._AUTOMATIC_STARTUP_ACTION_NONE
         if machine.shuts_down_with_host:
             wanted.AutomaticShutdownAction = constants.HOST_SHUTDOWN_ACTION_SHUTDOWN
+        elif machine.devices:
+            wanted.AutomaticShutdownAction = constants.HOST_SHUTDOWN_ACTION_TURN_OFF
+        if machine.devices:
+            wanted.GuestControlledCacheTypes = True
+            wanted.LowMmioGapSize, wanted.HighMmioGapSize = machine.mmio_mb
         wanted.VirtualNumaEnabled = False
         if machine.generation == constants.VM_GEN_2:
             wanted.VirtualSystemSubType = self._VIRTUAL_SYSTEM_SUBTYPE_GEN2
@@ -149,7 +160,7 @@ class VMUtils(vmutils10.VMUtils10):
         return self._lookup_vm_check(machine.name)
 
     def _add_devices(self, settings, machine, parts):
-        """Add the SCSI controller, the adapters, and the drives.
+        """Add the SCSI controller, the adapters, the host's devices, and the drives.
 
         :returns: the drives' paths, by the paths of the files in them
         """
@@ -165,7 +176,8 @@ class VMUtils(vmutils10.VMUtils10):
             )
             for name, address in machine.adapters.items()
         ]
-        added = self._add(settings, [controller, *adapters])
+        devices = [_text(templates[PCI_EXPRESS_PORT], HostResource=[path]) for path in machine.devices]
+        added = self._add(settings, [controller, *adapters, *devices])
         (scsi,) = [path for path in added if f":{self._RESOURCE_ALLOC_SETTING_DATA_CLASS}." in path]
         if not machine.drives:
             return {}

@@ -50,8 +50,22 @@ OPTIONS = [
     cfg.BoolOpt(
         "instance_automatic_shutdown",
         default=False,
-        help="When the host shuts down, have guests shut down rather than saved to disk. It holds for "
-        "instances that are made from now on.",
+        help="When the host shuts down, have guests shut down rather than saved to disk (or turned off, if "
+        "they have PCI devices of it). It holds for instances that are made from now on.",
+    ),
+    cfg.IntOpt(
+        "pci_low_mmio_mb",
+        default=3072,
+        min=128,
+        max=3584,
+        help="Address space below 4 GiB, in MiB, that an instance with PCI devices of its host has for their "
+        "registers and memory. Its guest loses as much of what 32 bits can address.",
+    ),
+    cfg.IntOpt(
+        "pci_high_mmio_mb",
+        default=33280,
+        min=512,
+        help="The same above 4 GiB; what a device takes shows Microsoft's script SurveyDDA.ps1.",
     ),
     cfg.BoolOpt(
         "use_multipath_io",

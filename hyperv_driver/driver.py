@@ -24,6 +24,7 @@ from hyperv_driver import (
     migrationops,
     networkops,
     oswin,
+    pciops,
     powerops,
     rescueops,
     shareops,
@@ -65,7 +66,8 @@ class HyperVDriver(driver.ComputeDriver):
         super().__init__(virtapi)
         utilities = utilities or oswin.Utilities.of_this_host()
         vmutils, vhdutils, pathutils = utilities.vmutils, utilities.vhdutils, utilities.pathutils
-        self._hostops = hostops.HostOps(utilities.hostutils, utilities.diskutils)
+        pci = pciops.PciOps(utilities.hostutils)
+        self._hostops = hostops.HostOps(utilities.hostutils, utilities.diskutils, pci)
         self._image_api = glance.API()
         self._imagecache = imagecache.ImageCache(vhdutils, pathutils)
         configdrives = configdriveops.ConfigDriveOps(utilities.access)
@@ -91,6 +93,7 @@ class HyperVDriver(driver.ComputeDriver):
             metrics,
             drives,
             self._taggedops,
+            pci,
         )
         self._shareops = shareops.ShareOps(vhdutils, pathutils, configdrives)
         self._migrationops = migrationops.MigrationOps(
@@ -347,7 +350,7 @@ class HyperVDriver(driver.ComputeDriver):
         self._powerops.interrupt(instance)
 
     def suspend(self, context, instance):
-        self._powerops.suspend(instance)
+        self._vmops.suspend(instance)
 
     def resume(self, context, instance, network_info, block_device_info=None,
                share_info=None):  # fmt: skip

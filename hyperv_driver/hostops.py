@@ -38,9 +38,10 @@ GUEST_ARCHITECTURES = {
 
 
 class HostOps:
-    def __init__(self, hostutils, diskutils):
+    def __init__(self, hostutils, diskutils, pciops):
         self._hostutils = hostutils
         self._diskutils = diskutils
+        self._pciops = pciops
         # nova takes a new name for another host: it stays what it was when nova-compute started.
         self.node_name = socket.gethostname()
 
@@ -67,6 +68,7 @@ class HostOps:
                 (guest, fields.HVType.HYPERV, fields.VMMode.HVM)
                 for guest in GUEST_ARCHITECTURES[architecture]
             ],
+            "pci_passthrough_devices": self._pciops.passthrough_devices(),
             "numa_topology": None,  # not reported: instances that ask for it are not scheduled here
         }
 

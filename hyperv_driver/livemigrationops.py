@@ -11,7 +11,7 @@ from nova.compute import utils as compute_utils
 from nova.objects import migrate_data as migrate_data_objects
 from oslo_log import log as logging
 
-from hyperv_driver import paths
+from hyperv_driver import paths, pciops
 from hyperv_driver.oswin import constants, exceptions
 
 LOG = logging.getLogger(__name__)
@@ -61,6 +61,10 @@ class LiveMigrationOps:
 
         :raises nova.exception.MigrationPreCheckError:
         """
+        if pciops.has_devices(instance):
+            raise exception.MigrationPreCheckError(
+                reason="it has PCI devices of its host, and Hyper-V moves no such virtual machine"
+            )
         self._check_configuration()
         if self._vmutils.get_vm_snapshots(instance.name):
             raise exception.MigrationPreCheckError(reason="its virtual machine has checkpoints")

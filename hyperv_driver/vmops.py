@@ -9,7 +9,7 @@ from nova import exception
 from nova.compute import task_states
 from oslo_log import log as logging
 
-from hyperv_driver import batches, driveops, networkops, oswin, paths, specs
+from hyperv_driver import batches, driveops, networkops, oswin, paths, pciops, specs
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ LOG = logging.getLogger(__name__)
 class VMOps:
     def __init__(
         self, vmutils, virtapi, diskops, volumeops, networkops, powerops, consoleops,
-        configdriveops, metricsops, driveops, taggedops,
+        configdriveops, metricsops, driveops, taggedops, pciops,
     ):  # fmt: skip
         self._vmutils = vmutils
         self._virtapi = virtapi
@@ -31,6 +31,7 @@ class VMOps:
         self._metricsops = metricsops
         self._driveops = driveops
         self._taggedops = taggedops
+        self._pciops = pciops
 
     def names(self):
         return self._vmutils.list_instances()
@@ -109,6 +110,20 @@ class VMOps:
         self._powerops.power_off(instance, timeout=CONF.hyperv.soft_reboot_timeout if soft else 0)
         self.power_on(instance, block_device_info)
 
+    def suspend(self, instance):
+        """Write the memory to the host's disk; the machine then holds neither memory nor processors.
+
+        :raises nova.exception.InstanceFaultRollback: it cannot be suspended, and runs on.
+        """
+        if pciops.has_devices(instance):
+            raise exception.InstanceFaultRollback(
+                exception.NovaException(
+                    f"cannot suspend {instance.name}: it has PCI devices of its host, and Hyper-V does not "
+                    "save such a virtual machine"
+                )
+            )
+        self._powerops.suspend(instance)
+
     def resume(self, instance, block_device_info):
         self._volumeops.reconnect(instance, block_device_info)
         self._powerops.resume(instance)
@@ -130,6 +145,7 @@ class VMOps:
 
     def _create(self, instance, spec, disks, block_device_info, network_info):
         name = instance.name
+        devices = self._pciops.paths(instance)
         drives, boot_order = driveops.drives(spec.generation, disks, spec.iops_limit)
         self._vmutils.build_vm(
             batches.Machine(
@@ -138,8 +154,8 @@ class VMOps:
                 generation=spec.generation,
                 folder=paths.instance_folder(name),
                 memory_mb=instance.flavor.memory_mb,
-                # Hyper-V changes no memory of a machine that has machines.
-                memory_ratio=1 if spec.is_host else CONF.hyperv.dynamic_memory_ratio,
+                # Hyper-V changes no memory of a machine that has machines, or devices of the host.
+                memory_ratio=1 if spec.is_host or devices else CONF.hyperv.dynamic_memory_ratio,
                 vcpus=instance.flavor.vcpus,
                 limit_cpu_features=CONF.hyperv.limit_cpu_features,
                 serial_pipe=paths.serial_pipe(instance.uuid),
@@ -147,6 +163,8 @@ class VMOps:
                 drives=drives,
                 boot_order=boot_order,
                 is_host=spec.is_host,
+                devices=devices,
+                mmio_mb=(CONF.hyperv.pci_low_mmio_mb, CONF.hyperv.pci_high_mmio_mb),
                 shuts_down_with_host=CONF.hyperv.instance_automatic_shutdown,
             )
         )

@@ -78,8 +78,6 @@ REASONS = {
     "which no driver of cinder makes",
     "Encrypted volumes": "os-brick has encryptors for Linux only",
     "Virtual NUMA": "not yet: the host reports no NUMA topology, and instances that ask are refused",
-    "PCI devices (DDA)": "not yet: os-win assigns any free device of a vendor and product, not the one that "
-    "nova claimed",
     "Shielded instances and virtual TPM": "not yet: it takes a key protector of a host guardian",
     "Failover cluster": "not yet: servers move between hosts by nova's own migrations",
 }

@@ -9,6 +9,13 @@ from lab.hyperv_model.jobs import V2
 from lab.hyperv_model.providers import provides
 
 CLASS, SUB_TYPE = "Msvm_PciExpressSettingData", "Microsoft:Hyper-V:Virtual Pci Express Port"
+SAVE = 3  # AutomaticShutdownAction (documented)
+
+
+# Documented for DDA: neither goes with an assigned device, and the automatic stop action is set before it is
+# added. Inferred: adding it, and changing the other, is what fails.
+NOT_SAVED = "with a device of the host it cannot be saved when the host shuts down (AutomaticShutdownAction)"
+NO_DYNAMIC_MEMORY = "with a device of the host it cannot have dynamic memory"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +69,10 @@ def _add(model, device, owner):
 
 def assign(model, machine, wanted):
     """Give a machine a device that no other machine has (documented: one device, one machine)."""
+    if machine.settings["AutomaticShutdownAction"] == SAVE:
+        raise storage.failure(machine, wanted, NOT_SAVED)
+    if machine.of("Msvm_MemorySettingData")[0]["DynamicMemoryEnabled"]:
+        raise storage.failure(machine, wanted, NO_DYNAMIC_MEMORY)
     paths = wanted["HostResource"] or []
     try:
         (shown,) = (model.store.at(path, V2) for path in paths)
@@ -93,9 +104,10 @@ def _shown(model, device):
 
 @provides("Win32_PnPEntity.GetDeviceProperties")
 def get_device_properties(model, entity, devicePropertyKeys):
-    """The two keys that os-win reads; asking for others by name is refused."""
+    """The keys that os-win and this project's driver read; asking for others by name is refused."""
     device = next(found for found in model.facts.pci_devices if found.instance_path == entity["DeviceID"])
     known = {
+        "DEVPKEY_Device_BusNumber": ("Uint32", device.bus),
         "DEVPKEY_Device_LocationInfo": (
             "String",
             f"PCI bus {device.bus}, device {device.device}, function {device.function}",

@@ -308,6 +308,8 @@ def _check(model, machine, part):
     elif sub_type == SERIAL_PORT:
         _check_pipe(machine, part)
     elif part.class_name == "Msvm_MemorySettingData":
+        if part["DynamicMemoryEnabled"] and machine.of(devices.CLASS):
+            raise storage.failure(machine, part, devices.NO_DYNAMIC_MEMORY)
         if (
             part["DynamicMemoryEnabled"]
             and not part["Reservation"] <= part["VirtualQuantity"] <= part["Limit"]

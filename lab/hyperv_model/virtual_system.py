@@ -219,6 +219,10 @@ def _modify(model, machine, changes):
             "secure boot.",
             INVALID_PARAMETER,
         )
+    if changes.get("AutomaticShutdownAction") == devices.SAVE and machine.of(devices.CLASS):
+        raise JobFailure(
+            f"'{machine.name}' failed to modify settings: {devices.NOT_SAVED}.", INVALID_PARAMETER
+        )
     if "BootSourceOrder" in changes:
         changes["BootSourceOrder"] = _boot_sources(machine, changes["BootSourceOrder"])
     machine.settings.update(**changes)

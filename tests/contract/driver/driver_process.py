@@ -26,6 +26,7 @@ from tests.contract.driver.waiting import wait_for  # noqa: E402, F401
 from tests.unit.driver.base import (  # noqa: E402, F401
     FakeVirtAPI,
     Records,
+    claim,
     fibre_channel_volume,
     flavor,
     image_meta,

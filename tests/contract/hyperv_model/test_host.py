@@ -9,6 +9,8 @@ from lab.hyperv_model.jobs import V2
 from tests.contract.hyperv_model.os_win_case import ENABLED, SUSPENDED, OsWinCase, OsWinError
 from tests.unit.hyperv_model.case import FAST, xml
 
+TURN_OFF, SAVE = 2, 3  # AutomaticShutdownAction
+
 
 class HostCase(OsWinCase):
     def setUp(self):
@@ -80,7 +82,12 @@ class DevicesCase(OsWinCase):
 
     def setUp(self):
         super().setUp()
-        self.create()
+        self.create_for_devices("vm-1")
+
+    def create_for_devices(self, name):
+        machine = self.create(name)
+        machine.settings["AutomaticShutdownAction"] = TURN_OFF
+        return machine
 
     def test_devices_are_told_with_their_addresses(self):
         # os-win takes DEVPKEY_Device_Address, which is device and function, for the slot.
@@ -91,7 +98,7 @@ class DevicesCase(OsWinCase):
         )
 
     def test_a_device_is_one_machines_until_it_gives_it_back(self):
-        self.create("vm-2")
+        self.create_for_devices("vm-2")
         self.vmutils.add_pci_device("vm-1", "10de", "1eb8")
         with self.assertRaisesRegex(OsWinError, "PciDeviceNotFound"):
             self.vmutils.add_pci_device("vm-2", "10de", "1eb8")
@@ -107,7 +114,7 @@ class DevicesCase(OsWinCase):
 
     def test_the_host_itself_knows_whose_a_device_is(self):
         self.vmutils.add_pci_device("vm-1", "10de", "1eb8")
-        machine = self.create("vm-2")
+        machine = self.create_for_devices("vm-2")
         device = self.model.store.of(V2, "Msvm_PciExpress", SystemName=self.model.name)[0]
         self.fail_with(
             "is assigned already",
@@ -130,6 +137,21 @@ class DevicesCase(OsWinCase):
             self.vmutils.set_vm_state("vm-1", SUSPENDED)
         with self.assertRaisesRegex(OsWinError, "needs Off"):
             self.vmutils.remove_pci_device("vm-1", "10de", "1eb8")
+
+    def test_what_excludes_a_device(self):
+        memory, processors = (512, None), (1, None, False)
+        self.create("vm-2")
+        with self.assertRaisesRegex(OsWinError, "cannot be saved when the host shuts down"):
+            self.vmutils.add_pci_device("vm-2", "10de", "1eb8")
+        self.vmutils.update_vm("vm-2", *memory, *processors, 2.0, host_shutdown_action=TURN_OFF)
+        with self.assertRaisesRegex(OsWinError, "cannot have dynamic memory"):
+            self.vmutils.add_pci_device("vm-2", "10de", "1eb8")
+        self.vmutils.update_vm("vm-2", *memory, *processors, 1.0)
+        self.vmutils.add_pci_device("vm-2", "10de", "1eb8")
+        with self.assertRaisesRegex(OsWinError, "cannot have dynamic memory"):
+            self.vmutils.update_vm("vm-2", *memory, *processors, 2.0)
+        with self.assertRaisesRegex(OsWinError, "cannot be saved when the host shuts down"):
+            self.vmutils.update_vm("vm-2", *memory, *processors, 1.0, host_shutdown_action=SAVE)
 
 
 class ShieldingCase(OsWinCase):

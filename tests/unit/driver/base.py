@@ -46,11 +46,23 @@ def instance(name="instance-00000001", **changes):
         "numa_topology": None,
         "system_metadata": {},
         "device_metadata": None,
+        "pci_devices": objects.PciDeviceList(),
+        "pci_requests": objects.InstancePCIRequests(requests=[]),
         "flavor": flavor(),
     } | changes
     made = objects.Instance(context.get_admin_context(), **values)
     # The name comes from a template and the database's id.
     made.id = int(name.rpartition("-")[2], 16)
+    return made
+
+
+def claim(made, *addresses):
+    """Have an instance claim the PCI devices at these addresses for its flavor, and no others; returns it."""
+    request = objects.InstancePCIRequest(request_id=uuidutils.generate_uuid(), alias_name="device")
+    made.pci_requests = objects.InstancePCIRequests(requests=[request])
+    made.pci_devices = objects.PciDeviceList(
+        objects=[objects.PciDevice(address=address, request_id=request.request_id) for address in addresses]
+    )
     return made
 
 

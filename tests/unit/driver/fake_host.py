@@ -100,6 +100,7 @@ class FakeVMUtils:
             "vcpus": machine.vcpus,
             "memory_ratio": machine.memory_ratio,
             "is host": machine.is_host,
+            "devices": list(machine.devices),
             "serial": machine.serial_pipe,
             "scsi": True,
         }
@@ -378,7 +379,33 @@ class FakeNetworkUtils:
             vm["nics"].get(switch_port_name, {}).pop("switch", None)
 
 
+class FakeDevices:
+    """os-win's connections to WMI for the host's PCI devices."""
+
+    def __init__(self):
+        self.devices, self.entities = [], {}
+
+    def Msvm_PciExpress(self):
+        return self.devices
+
+    def Win32_PnPEntity(self, DeviceID):
+        return [self.entities[DeviceID]]
+
+    def add(self, instance_path, bus, device_and_function, code=0):
+        values = {"DEVPKEY_Device_BusNumber": bus, "DEVPKEY_Device_Address": device_and_function}
+        properties = [types.SimpleNamespace(KeyName=name, Data=value) for name, value in values.items()]
+        self.entities[instance_path] = types.SimpleNamespace(
+            GetDeviceProperties=lambda _names: (code, properties)
+        )
+        self.devices.append(
+            types.SimpleNamespace(DeviceInstancePath=instance_path, path_=lambda: instance_path)
+        )
+
+
 class FakeHostUtils:
+    def __init__(self):
+        self._conn = self._conn_cimv2 = FakeDevices()
+
     def get_cpus_info(self):
         return 2 * [
             {
