@@ -63,6 +63,7 @@ class Machine:
     :ivar drives: its Drives
     :ivar shuts_down_with_host: whether the host's shutdown shuts its guest down; else it saves its state, or
         turns it off if it has devices
+    :ivar numa_node: most (processors, MiB of memory) of each of its NUMA nodes; None: it has one for all
     :ivar devices: paths of the host's Msvm_PciExpress that it has for itself
     :ivar mmio_mb: address space for their registers and memory, in MiB: (below 4 GiB, above)
     :ivar boot_order: paths of the files that a machine of generation 2 boots from, the first one first
@@ -82,6 +83,7 @@ class Machine:
     boot_order: list
     shuts_down_with_host: bool = False
     is_host: bool = False
+    numa_node: tuple | None = None
     devices: list = ()
     mmio_mb: tuple = ()
 
@@ -147,7 +149,7 @@ class VMUtils(vmutils10.VMUtils10):
         if machine.devices:
             wanted.GuestControlledCacheTypes = True
             wanted.LowMmioGapSize, wanted.HighMmioGapSize = machine.mmio_mb
-        wanted.VirtualNumaEnabled = False
+        wanted.VirtualNumaEnabled = machine.numa_node is not None
         if machine.generation == constants.VM_GEN_2:
             wanted.VirtualSystemSubType = self._VIRTUAL_SYSTEM_SUBTYPE_GEN2
             wanted.SecureBootEnabled = False
@@ -285,6 +287,7 @@ def _configured(parts, machine, serial_port):
             DynamicMemoryEnabled=machine.memory_ratio > 1,
             Reservation=at_start,
             VirtualQuantity=at_start,
+            **({"MaxMemoryBlocksPerNumaNode": machine.numa_node[1]} if machine.numa_node else {}),
         ),
         _text(
             processor,
@@ -293,6 +296,7 @@ def _configured(parts, machine, serial_port):
             Limit=100_000,  # thousandths of a per cent
             LimitProcessorFeatures=machine.limit_cpu_features,
             ExposeVirtualizationExtensions=machine.is_host,
+            **({"MaxProcessorsPerNumaNode": machine.numa_node[0]} if machine.numa_node else {}),
         ),
         _text(first_port, Connection=[machine.serial_pipe]),
     ]

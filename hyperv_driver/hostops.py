@@ -8,10 +8,12 @@ import sys
 import nova.conf
 import os_resource_classes as orc
 import os_traits
+from nova import objects
 from nova.objects import fields
 from oslo_serialization import jsonutils
 from oslo_utils import versionutils
 
+from hyperv_driver import oswin
 from hyperv_driver.oswin import constants
 
 CONF = nova.conf.CONF
@@ -69,7 +71,7 @@ class HostOps:
                 for guest in GUEST_ARCHITECTURES[architecture]
             ],
             "pci_passthrough_devices": self._pciops.passthrough_devices(),
-            "numa_topology": None,  # not reported: instances that ask for it are not scheduled here
+            "numa_topology": self._numa_topology()._to_json(),
         }
 
     def inventory(self, allocation_ratios, reserved_disk_gb):
@@ -103,6 +105,31 @@ class HostOps:
         up = datetime.timedelta(milliseconds=self._hostutils.get_host_tick_count64())
         return (
             f"{datetime.datetime.now():%H:%M:%S} up {up.days} days, {datetime.timedelta(seconds=up.seconds)}"
+        )
+
+    def _numa_topology(self):
+        """The host's NUMA nodes as nova's objects.NUMATopology.
+
+        Without CPUs to pin (pcpuset) and without pages to choose from (mempages), neither of which Hyper-V
+        has, so that no instance that asks for them comes here.
+        """
+        return objects.NUMATopology(
+            cells=[
+                objects.NUMACell(
+                    id=number,
+                    cpuset=processors,
+                    pcpuset=set(),
+                    memory=memory_mb,
+                    cpu_usage=0,  # nova counts what it gave away
+                    memory_usage=0,
+                    pinned_cpus=set(),
+                    siblings=[],
+                    mempages=[],
+                    socket=None,
+                    network_metadata=objects.NetworkMetadata(physnets=set(), tunneled=False),
+                )
+                for number, processors, memory_mb in oswin.numa_nodes(self._hostutils)
+            ]
         )
 
     def _memory_mb(self):

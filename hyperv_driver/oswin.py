@@ -17,7 +17,7 @@ with without_eventlet():
 
 __all__ = [
     "Utilities", "adapters", "attached_files", "constants", "exceptions", "external_switches", "inject_nmi",
-    "instances", "iops_limit", "planned_machines",
+    "instances", "iops_limit", "numa_nodes", "planned_machines",
 ]  # fmt: skip
 
 
@@ -68,6 +68,24 @@ def attached_files(vmutils):
     """The files in the drives of all virtual machines, for which os-win has no method."""
     disks = vmutils._conn.Msvm_StorageAllocationSettingData(["HostResource"])
     return [path for disk in disks for path in disk.HostResource or ()]
+
+
+def numa_nodes(hostutils):
+    """(number, set of processors, MiB of memory) of each NUMA node of the host.
+
+    os-win's get_numa_nodes fetches every processor for that, one by one, and takes free memory for used.
+    """
+    memory = {bank.DeviceID: bank.NumberOfBlocks for bank in hostutils._conn.Msvm_Memory()}
+    for node in hostutils._conn.Msvm_NumaNode():
+        processors, blocks = set(), 0
+        for dependency in hostutils._conn.Msvm_HostedDependency(Antecedent=node.path_()):
+            # As an attribute it would be fetched; its keys are here already.
+            _name, _type, part = dependency.get_wrapped_object().get_element("Dependent")
+            if part.get_class_name() == "Msvm_Processor":
+                processors.add(int(part.get_element("DeviceID")[2].rpartition("\\")[2]))
+            elif part.get_class_name() == "Msvm_Memory":
+                blocks += memory[part.get_element("DeviceID")[2]]  # of 1 MiB
+        yield int(node.NodeID.rpartition("\\")[2]), processors, blocks
 
 
 def iops_limit(vmutils, path):

@@ -28,6 +28,7 @@ class Spec:
     :ivar needs_uefi_ca: whether that is signed by Microsoft's UEFI CA
     :ivar is_host: whether it is to have virtual machines of its own
     :ivar iops_limit: of each of its own disks, see ``quotas``; 0: none
+    :ivar numa_node: (processors, MiB of memory) of each of its NUMA nodes; None: it did not ask for any
     """
 
     generation: int
@@ -36,6 +37,7 @@ class Spec:
     needs_uefi_ca: bool = False
     iops_limit: int = 0
     is_host: bool = False
+    numa_node: tuple | None = None
 
 
 def spec_of(instance, image_meta, block_device_info, injected_files=()):
@@ -86,14 +88,28 @@ def spec_of(instance, image_meta, block_device_info, injected_files=()):
         f"it requires secure boot, and its image's os_type is {os_type}, "
         f"expected one of: {', '.join(SIGNED_BY_UEFI_CA)}",
     )
-    refuse_if(instance.numa_topology, f"it asks for NUMA nodes or pinned CPUs{NOT_YET}")
+    cells = instance.numa_topology.cells if instance.numa_topology else []
+    nodes = sorted({(len(cell.cpuset), cell.memory) for cell in cells})
+    refuse_if(
+        any(cell.pcpuset for cell in cells),
+        "it asks for CPUs of its own (hw:cpu_policy), and Hyper-V pins no virtual processors",
+    )
+    refuse_if(
+        any(cell.pagesize for cell in cells),
+        "it asks for a size of memory pages (hw:mem_page_size), which Hyper-V chooses itself",
+    )
+    refuse_if(
+        len(nodes) > 1,
+        "its NUMA nodes differ, and Hyper-V makes them alike: it asks for nodes of "
+        + " and of ".join(f"{cpus} CPUs with {memory} MiB" for cpus, memory in nodes),
+    )
     try:
         iops_limit = quotas.of_flavor(instance.flavor)
     except ValueError as error:
         refuse_if(True, f"its flavor limits its disks: {error}")
     return Spec(
         generation, disk_format, secure_boot, SIGNED_BY_UEFI_CA.get(os_type, False), iops_limit,
-        is_host=_is_host(instance, properties),
+        is_host=_is_host(instance, properties), numa_node=nodes[0] if nodes else None,
     )  # fmt: skip
 
 

@@ -154,8 +154,10 @@ class VMOps:
                 generation=spec.generation,
                 folder=paths.instance_folder(name),
                 memory_mb=instance.flavor.memory_mb,
-                # Hyper-V changes no memory of a machine that has machines, or devices of the host.
-                memory_ratio=1 if spec.is_host or devices else CONF.hyperv.dynamic_memory_ratio,
+                # Hyper-V changes no memory of a machine that has machines, devices of the host or NUMA nodes.
+                memory_ratio=1
+                if spec.is_host or devices or spec.numa_node
+                else CONF.hyperv.dynamic_memory_ratio,
                 vcpus=instance.flavor.vcpus,
                 limit_cpu_features=CONF.hyperv.limit_cpu_features,
                 serial_pipe=paths.serial_pipe(instance.uuid),
@@ -163,6 +165,7 @@ class VMOps:
                 drives=drives,
                 boot_order=boot_order,
                 is_host=spec.is_host,
+                numa_node=spec.numa_node,
                 devices=devices,
                 mmio_mb=(CONF.hyperv.pci_low_mmio_mb, CONF.hyperv.pci_high_mmio_mb),
                 shuts_down_with_host=CONF.hyperv.instance_automatic_shutdown,

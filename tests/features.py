@@ -77,7 +77,6 @@ REASONS = {
     "Multiattach volumes": "Hyper-V gives a disk to one machine at a time; several share a VHD set only, "
     "which no driver of cinder makes",
     "Encrypted volumes": "os-brick has encryptors for Linux only",
-    "Virtual NUMA": "not yet: the host reports no NUMA topology, and instances that ask are refused",
     "Shielded instances and virtual TPM": "not yet: it takes a key protector of a host guardian",
     "Failover cluster": "not yet: servers move between hosts by nova's own migrations",
 }

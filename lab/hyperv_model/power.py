@@ -4,7 +4,7 @@
 import time
 
 from lab import guesses
-from lab.hyperv_model import devices, errors, host, networking, passthrough, storage, switch_ports
+from lab.hyperv_model import devices, errors, host, networking, passthrough, resources, storage, switch_ports
 from lab.hyperv_model.cim import timestamp
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import FAILED, INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
@@ -269,6 +269,7 @@ def on_time(model, system):
     machine = model.machines.get(system["Name"])
     if machine:
         system["OnTimeInMilliseconds"] = int(machine.run.on_time * 1000) if machine.run else 0
+        system["NumberOfNumaNodes"] = resources.numa_nodes(machine)
         system["ProcessID"] = 4000 + list(model.machines).index(machine.guid) if machine.is_active else None
     else:
         system["OnTimeInMilliseconds"] = int(host.uptime(model) * 1000)

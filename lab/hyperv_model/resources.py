@@ -13,6 +13,8 @@ from lab.hyperv_model.providers import provides
 from lab.hyperv_model.serial_port import pipe_name
 from lab.hyperv_model.states import TITLES
 
+# Inferred: what has to be divided by it cannot be.
+NO_NODE = "a virtual NUMA node without any of it"
 SERIAL_PORT = "Microsoft:Hyper-V:Serial Port"
 
 
@@ -320,12 +322,32 @@ def _check(model, machine, part):
                 "memory must be minimum ≤ startup ≤ maximum, got "
                 f"{part['Reservation']}, {part['VirtualQuantity']}, {part['Limit']}",
             )
+        if not part["MaxMemoryBlocksPerNumaNode"]:
+            raise storage.failure(machine, part, NO_NODE)
         if part["VirtualQuantity"] < 32 or part["VirtualQuantity"] % 2:
             raise storage.failure(
                 machine, part, f"{part['VirtualQuantity']} MB of memory, expected an even number from 32"
             )
-    elif part.class_name == "Msvm_ProcessorSettingData" and not 1 <= part["VirtualQuantity"] <= 240:
-        raise storage.failure(machine, part, f"{part['VirtualQuantity']} processors, expected 1 to 240")
+    elif part.class_name == "Msvm_ProcessorSettingData":
+        if not part["MaxProcessorsPerNumaNode"]:
+            raise storage.failure(machine, part, NO_NODE)
+        if not 1 <= part["VirtualQuantity"] <= 240:
+            raise storage.failure(machine, part, f"{part['VirtualQuantity']} processors, expected 1 to 240")
+
+
+def numa_nodes(machine):
+    """How many virtual NUMA nodes a machine has: as many as its processors and its memory take.
+
+    Documented (Hyper-V Virtual NUMA Overview): it has one if its memory is dynamic.
+    """
+    (memory,) = machine.of("Msvm_MemorySettingData")
+    (processors,) = machine.of("Msvm_ProcessorSettingData")
+    if not machine.settings["VirtualNumaEnabled"] or memory["DynamicMemoryEnabled"]:
+        return 1
+    return max(
+        -(-processors["VirtualQuantity"] // processors["MaxProcessorsPerNumaNode"]),
+        -(-memory["VirtualQuantity"] // memory["MaxMemoryBlocksPerNumaNode"]),
+    )
 
 
 def _check_pipe(machine, port):

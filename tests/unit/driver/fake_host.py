@@ -101,6 +101,7 @@ class FakeVMUtils:
             "memory_ratio": machine.memory_ratio,
             "is host": machine.is_host,
             "devices": list(machine.devices),
+            "numa node": machine.numa_node,
             "serial": machine.serial_pipe,
             "scsi": True,
         }
@@ -380,10 +381,16 @@ class FakeNetworkUtils:
 
 
 class FakeDevices:
-    """os-win's connections to WMI for the host's PCI devices."""
+    """os-win's connections to WMI for the host's devices; it has no NUMA nodes."""
 
     def __init__(self):
         self.devices, self.entities = [], {}
+
+    def Msvm_Memory(self):
+        return []
+
+    def Msvm_NumaNode(self):
+        return []
 
     def Msvm_PciExpress(self):
         return self.devices
