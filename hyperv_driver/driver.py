@@ -30,6 +30,7 @@ from hyperv_driver import (
     shareops,
     snapshotops,
     taggedops,
+    tpmops,
     vmops,
     volumeops,
 )
@@ -57,6 +58,7 @@ class HyperVDriver(driver.ComputeDriver):
         "supports_secure_boot": True,
         "supports_tagged_attach_interface": True,
         "supports_tagged_attach_volume": True,
+        "supports_vtpm": True,
         "supports_image_type_iso": True,
         "supports_image_type_vhd": True,
         "supports_image_type_vhdx": True,
@@ -67,7 +69,8 @@ class HyperVDriver(driver.ComputeDriver):
         utilities = utilities or oswin.Utilities.of_this_host()
         vmutils, vhdutils, pathutils = utilities.vmutils, utilities.vhdutils, utilities.pathutils
         pci = pciops.PciOps(utilities.hostutils)
-        self._hostops = hostops.HostOps(utilities.hostutils, utilities.diskutils, pci)
+        tpm = tpmops.TpmOps(vmutils, utilities.hostutils)
+        self._hostops = hostops.HostOps(utilities.hostutils, utilities.diskutils, pci, tpm)
         self._image_api = glance.API()
         self._imagecache = imagecache.ImageCache(vhdutils, pathutils)
         configdrives = configdriveops.ConfigDriveOps(utilities.access)
@@ -94,6 +97,7 @@ class HyperVDriver(driver.ComputeDriver):
             drives,
             self._taggedops,
             pci,
+            tpm,
         )
         self._shareops = shareops.ShareOps(vhdutils, pathutils, configdrives)
         self._migrationops = migrationops.MigrationOps(

@@ -40,10 +40,11 @@ GUEST_ARCHITECTURES = {
 
 
 class HostOps:
-    def __init__(self, hostutils, diskutils, pciops):
+    def __init__(self, hostutils, diskutils, pciops, tpmops):
         self._hostutils = hostutils
         self._diskutils = diskutils
         self._pciops = pciops
+        self._tpmops = tpmops
         # nova takes a new name for another host: it stays what it was when nova-compute started.
         self.node_name = socket.gethostname()
 
@@ -98,7 +99,10 @@ class HostOps:
         made_by = self._hostutils.get_cpus_info()[0]["Manufacturer"]
         build = int(self._hostutils.get_windows_version().split(".")[2])
         nests = build >= FIRST_BUILD.get(made_by, sys.maxsize)
-        return {trait: nests and maker == made_by for maker, trait in VIRTUALIZATION.items()}
+        return {
+            **{trait: nests and maker == made_by for maker, trait in VIRTUALIZATION.items()},
+            **self._tpmops.traits(),
+        }
 
     def uptime(self):
         """As uptime(1) begins; Windows counts neither users nor load as Unix does, so it ends there."""

@@ -9,6 +9,7 @@ from.
 from nova import exception
 from nova.compute import utils as compute_utils
 from nova.objects import migrate_data as migrate_data_objects
+from nova.virt import hardware
 from oslo_log import log as logging
 
 from hyperv_driver import paths, pciops
@@ -64,6 +65,10 @@ class LiveMigrationOps:
         if pciops.has_devices(instance):
             raise exception.MigrationPreCheckError(
                 reason="it has PCI devices of its host, and Hyper-V moves no such virtual machine"
+            )
+        if hardware.get_vtpm_constraint(instance.flavor, instance.image_meta):
+            raise exception.MigrationPreCheckError(
+                reason="only this host has the key of the state of its TPM, and no other can start it"
             )
         self._check_configuration()
         if self._vmutils.get_vm_snapshots(instance.name):

@@ -10,6 +10,7 @@ import contextlib
 import nova.conf
 from nova import exception
 from nova.compute import power_state
+from nova.virt import hardware
 
 from hyperv_driver import paths, specs, volumeops
 
@@ -99,6 +100,10 @@ class MigrationOps:
                 flavor.root_gb and flavor.root_gb * GIB < size,
                 f"its root disk has {size // GIB} GiB, the flavor {flavor.root_gb}",
             )
+        refuse_if(
+            hardware.get_vtpm_constraint(instance.flavor, instance.image_meta),
+            "its virtual machine would be made again, and the state of its TPM lost",
+        )
         refuse_if(
             flavor.ephemeral_gb < instance.flavor.ephemeral_gb,
             f"its ephemeral disks have {instance.flavor.ephemeral_gb} GiB, the flavor {flavor.ephemeral_gb}",

@@ -11,13 +11,14 @@ from hyperv_driver.without_eventlet import without_eventlet
 
 with without_eventlet():
     from os_win import constants, exceptions, utilsfactory
+    from os_win.utils import _wqlutils
 
     # utilsfactory imports these by name, when first asked: import here all those that import eventlet.
     from os_win.utils.network import networkutils  # noqa: F401
 
 __all__ = [
-    "Utilities", "adapters", "attached_files", "constants", "exceptions", "external_switches", "inject_nmi",
-    "instances", "iops_limit", "numa_nodes", "planned_machines",
+    "Utilities", "adapters", "attached_files", "constants", "enable_tpm", "exceptions", "external_switches",
+    "inject_nmi", "instances", "iops_limit", "numa_nodes", "planned_machines",
 ]  # fmt: skip
 
 
@@ -62,6 +63,23 @@ def inject_nmi(vmutils, name):
     machine = vmutils._lookup_vm_check(name, as_vssd=False)
     job, result = machine.InjectNonMaskableInterrupt()
     vmutils._jobutils.check_ret_val(result, job)
+
+
+def enable_tpm(vmutils, name, key_protector):
+    """Give a virtual machine a TPM, of which os-win has a method for shielding data files only.
+
+    :param key_protector: the bytes that its state is encrypted by
+    """
+    machine = vmutils._lookup_vm_check(name)
+    (security,) = _wqlutils.get_element_associated_class(
+        vmutils._conn, vmutils._SECURITY_SETTING_DATA, element_uuid=machine.ConfigurationID
+    )
+    security.TpmEnabled = True
+    text = security.GetText_(1)
+    job, code = vmutils._sec_svc.SetKeyProtector(KeyProtector=key_protector, SecuritySettingData=text)
+    vmutils._jobutils.check_ret_val(code, job)
+    job, code = vmutils._sec_svc.ModifySecuritySettings(SecuritySettingData=text)
+    vmutils._jobutils.check_ret_val(code, job)
 
 
 def attached_files(vmutils):

@@ -5,7 +5,7 @@ import dataclasses
 
 from nova import exception
 from nova.objects import fields
-from nova.virt import configdrive
+from nova.virt import configdrive, hardware
 
 from hyperv_driver import hostops, images, quotas, volumeops
 from hyperv_driver.oswin import constants
@@ -16,7 +16,8 @@ GENERATIONS = {
 }
 # By the image's os_type: whether Microsoft's UEFI CA signed the boot loader, or Windows' own authority.
 SIGNED_BY_UEFI_CA = {"linux": True, "windows": False}
-NOT_YET = ", which this driver does not do yet"
+# Properties of images by which compute-hyperv made shielded virtual machines.
+SHIELDING = ("os_vtpm", "os_shielded_vm")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Spec:
     :ivar needs_uefi_ca: whether that is signed by Microsoft's UEFI CA
     :ivar is_host: whether it is to have virtual machines of its own
     :ivar iops_limit: of each of its own disks, see ``quotas``; 0: none
+    :ivar has_tpm: whether it has a virtual TPM
     :ivar numa_node: (processors, MiB of memory) of each of its NUMA nodes; None: it did not ask for any
     """
 
@@ -38,6 +40,7 @@ class Spec:
     iops_limit: int = 0
     is_host: bool = False
     numa_node: tuple | None = None
+    has_tpm: bool = False
 
 
 def spec_of(instance, image_meta, block_device_info, injected_files=()):
@@ -88,6 +91,33 @@ def spec_of(instance, image_meta, block_device_info, injected_files=()):
         f"it requires secure boot, and its image's os_type is {os_type}, "
         f"expected one of: {', '.join(SIGNED_BY_UEFI_CA)}",
     )
+    tpm = hardware.get_vtpm_constraint(instance.flavor, image_meta)
+    if tpm:
+        secret = hardware.get_tpm_secret_security_constraint(instance.flavor) or "user"
+        refuse_if(
+            generation == constants.VM_GEN_1,
+            "it asks for a TPM (hw:tpm_version), which takes generation 2 (hw_machine_type)",
+        )
+        refuse_if(
+            tpm.version != fields.TPMVersion.v2_0,
+            f"it asks for a TPM of version {tpm.version} (hw:tpm_version), and Hyper-V's has version 2.0",
+        )
+        refuse_if(
+            tpm.model != fields.TPMModel.CRB,
+            f"it asks for a TPM with the interface {tpm.model} (hw:tpm_model, or nova's default), and "
+            f"Hyper-V's has {fields.TPMModel.CRB}",
+        )
+        refuse_if(
+            secret != "host",
+            f"it asks for a TPM whose secret is that of the {secret} (hw:tpm_secret_security, or nova's "
+            "default), and Hyper-V's is the host's: expected host",
+        )
+    for name in SHIELDING:
+        refuse_if(
+            instance.system_metadata.get(f"image_{name}") == "required",
+            f"its image has {name}, which takes a guarded host and a shielding data file: this driver knows "
+            "neither",
+        )
     cells = instance.numa_topology.cells if instance.numa_topology else []
     nodes = sorted({(len(cell.cpuset), cell.memory) for cell in cells})
     refuse_if(
@@ -110,6 +140,7 @@ def spec_of(instance, image_meta, block_device_info, injected_files=()):
     return Spec(
         generation, disk_format, secure_boot, SIGNED_BY_UEFI_CA.get(os_type, False), iops_limit,
         is_host=_is_host(instance, properties), numa_node=nodes[0] if nodes else None,
+        has_tpm=tpm is not None,
     )  # fmt: skip
 
 

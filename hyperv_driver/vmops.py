@@ -18,7 +18,7 @@ LOG = logging.getLogger(__name__)
 class VMOps:
     def __init__(
         self, vmutils, virtapi, diskops, volumeops, networkops, powerops, consoleops,
-        configdriveops, metricsops, driveops, taggedops, pciops,
+        configdriveops, metricsops, driveops, taggedops, pciops, tpmops,
     ):  # fmt: skip
         self._vmutils = vmutils
         self._virtapi = virtapi
@@ -32,6 +32,7 @@ class VMOps:
         self._driveops = driveops
         self._taggedops = taggedops
         self._pciops = pciops
+        self._tpmops = tpmops
 
     def names(self):
         return self._vmutils.list_instances()
@@ -174,6 +175,8 @@ class VMOps:
         self._volumeops.attach_all(name, spec.generation, block_device_info)
         if spec.secure_boot:
             self._vmutils.enable_secure_boot(name, msft_ca_required=spec.needs_uefi_ca)
+        if spec.has_tpm:
+            self._tpmops.add(name)
         self._consoleops.start(name, instance.uuid)
 
     @contextlib.contextmanager

@@ -61,7 +61,8 @@ FEATURES = {
     "Dynamic memory": (YES, YES),
     "Virtual NUMA": (YES, YES),
     "PCI devices (DDA)": (YES, YES),
-    "Shielded instances and virtual TPM": (NO, YES),
+    "Virtual TPM": (NO, YES),
+    "Shielded instances": (NO, YES),
     "Nested virtualization": (NO, YES),
     "Disk QoS": (YES, YES),
     "Lifecycle events": (YES, YES),
@@ -77,7 +78,8 @@ REASONS = {
     "Multiattach volumes": "Hyper-V gives a disk to one machine at a time; several share a VHD set only, "
     "which no driver of cinder makes",
     "Encrypted volumes": "os-brick has encryptors for Linux only",
-    "Shielded instances and virtual TPM": "not yet: it takes a key protector of a host guardian",
+    "Shielded instances": "not yet: Windows makes them on a host that a Host Guardian Service attests, of a "
+    "signed template and its owner's shielding data file; images that ask for it are refused",
     "Failover cluster": "not yet: servers move between hosts by nova's own migrations",
 }
 

@@ -15,7 +15,7 @@ from lab.hyperv_model.errors import CimError
 def read(text, store, namespace, expected):
     """Read an embedded instance.
 
-    :param expected: name of a class that it must be of, or derive from
+    :param expected: name of a class that it must be of, or derive from; None: any
     :returns: an Instance, not in the repository; properties that the text leaves out are null
     :raises CimError: not such an instance, or a property its class has not
     """
@@ -27,7 +27,7 @@ def read(text, store, namespace, expected):
     if root.tag != "INSTANCE" or not class_name:
         raise CimError(errors.INVALID_PARAMETER, f"not an embedded instance of {expected}: <{root.tag}>")
     definition = store.definition(namespace, class_name)
-    if not definition.is_a(expected):
+    if expected and not definition.is_a(expected):
         raise CimError(errors.INVALID_PARAMETER, f"got an embedded {class_name}, expected a {expected}")
     values = {}
     for element in root:

@@ -23,6 +23,7 @@ from lab.hyperv_model import (
     disk_space,
     disks,
     dns,
+    embedded,
     errors,
     events,
     exports,
@@ -308,9 +309,10 @@ class Namespace:
         given = {name.lower(): value for name, value in arguments.items()}
         inputs = {}
         for folded, parameter in declared.items():
-            value = checked(
-                parameter.type, given.get(folded), f"{definition.name}.{method.name} {parameter.name}"
-            )
+            value = given.get(folded)
+            if value is not None and parameter.type == "object":
+                value = embedded.read(value, self._store, self.name, None)
+            value = checked(parameter.type, value, f"{definition.name}.{method.name} {parameter.name}")
             if value is not None and parameter.type.startswith("reference"):
                 single = parameter.type == "reference"
                 value = (

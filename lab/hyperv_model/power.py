@@ -4,7 +4,17 @@
 import time
 
 from lab import guesses
-from lab.hyperv_model import devices, errors, host, networking, passthrough, resources, storage, switch_ports
+from lab.hyperv_model import (
+    devices,
+    errors,
+    host,
+    networking,
+    passthrough,
+    resources,
+    security,
+    storage,
+    switch_ports,
+)
 from lab.hyperv_model.cim import timestamp
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import FAILED, INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
@@ -206,6 +216,7 @@ def admit(model, machine):
         )
     storage.open_disks(model, machine, prefix)
     passthrough.check_start(model, machine, prefix)
+    security.check_start(model, machine, prefix)
     networking.address_adapters(model, machine, prefix)
 
 

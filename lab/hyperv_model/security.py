@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Virtual TPM, encryption and shielding of a machine; whether the host is guarded.
 
-Key protector and policy are blobs of a guardian that the host does not look into (inferred: os-win hands
-them on from a file).
+Key protector and policy are blobs of a guardian. A host that is in local mode opens what its own guardians
+made, nothing else: it starts no machine whose TPM has another host's key protector (documented: "Guarded
+fabric and shielded VMs overview").
 """
 
-from lab.hyperv_model import embedded
-from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
+import secrets
+
+from lab.hyperv_model import embedded, errors
+from lab.hyperv_model.errors import CimError
+from lab.hyperv_model.jobs import FAILED, INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
 from lab.hyperv_model.machine import machine_of
 from lab.hyperv_model.providers import provides
 from lab.hyperv_model.states import OFF, TITLES
@@ -14,6 +18,8 @@ from lab.hyperv_model.states import OFF, TITLES
 SERVICE = "Msvm_SecurityService"
 SETTINGS = "Msvm_SecuritySettingData"
 HGS = "root/Microsoft/Windows/Hgs"
+LOCAL = 1  # Mode (inferred from Hyper-V's own tools: 1 is where they make local key protectors)
+CERTIFICATE_SIZE = 16  # of a guardian's stand-in for a certificate, which begins its key protectors
 
 
 def install(model):
@@ -90,6 +96,52 @@ def _failure(machine, reason, code=INVALID_PARAMETER):
     return JobFailure(f"'{machine.name}' failed to modify security settings: {reason}.", code)
 
 
+def check_start(model, machine, prefix):
+    """Refuse to start a machine whose TPM's state this host cannot decrypt."""
+    if not machine.key_protector or not _settings_of(model, machine)[0]["TpmEnabled"]:
+        return
+    certificates = [guardian["SigningCertificate"] for guardian in model.store.of(HGS, "MSFT_HgsGuardian")]
+    if machine.key_protector[:CERTIFICATE_SIZE] not in certificates:
+        raise JobFailure(
+            f"{prefix} The key protector for the virtual machine could not be unwrapped.", FAILED
+        )
+
+
+@provides("MSFT_HgsGuardian.NewByGenerateCertificates")
+def new_guardian(model, target, Name, GenerateCertificates):
+    if not Name or not GenerateCertificates:
+        raise CimError(errors.INVALID_PARAMETER, "a new guardian takes a Name, and GenerateCertificates")
+    if model.store.of(HGS, "MSFT_HgsGuardian", Name=Name):
+        raise CimError(errors.ALREADY_EXISTS, f"there is a guardian '{Name}' already")  # Name is the key
+    guardian = model.store.add(
+        HGS,
+        "MSFT_HgsGuardian",
+        Name=Name,
+        SigningCertificate=list(secrets.token_bytes(CERTIFICATE_SIZE)),
+        HasPrivateSigningKey=True,
+    )
+    return {"cmdletOutput": guardian}
+
+
+@provides("MSFT_HgsKeyProtector.NewByGuardians")
+def new_key_protector(model, target, AllowUntrustedRoot, AllowExpired, Owner, Guardian):
+    """Documented: guardians with self-signed certificates, as all here have, must be allowed."""
+    found = model.store.of(HGS, "MSFT_HgsGuardian", Name=Owner["Name"]) if Owner else []
+    if not found or Guardian:
+        raise CimError(
+            errors.INVALID_PARAMETER, "expected a guardian of this host as the Owner, and no other"
+        )
+    if not AllowUntrustedRoot:
+        raise CimError(
+            errors.INVALID_PARAMETER, f"the certificates of '{Owner['Name']}' are signed by themselves"
+        )
+    certificate = found[0]["SigningCertificate"]
+    key_protector = model.store.build(
+        HGS, "MSFT_HgsKeyProtector", Owner=found[0], RawData=[*certificate, *secrets.token_bytes(32)]
+    )
+    return {"cmdletOutput": key_protector}
+
+
 @provides("MSFT_HgsClientConfiguration.Get")
 def get_hgs_client_configuration(model, target):
     """A host that no guardian service attests (documented for Get-HgsClientConfiguration)."""
@@ -97,7 +149,7 @@ def get_hgs_client_configuration(model, target):
         HGS,
         "MSFT_HgsClientConfiguration",
         IsHostGuarded=False,
-        Mode=0,
+        Mode=LOCAL,
         AttestationStatus=4,
         AttestationSubstatus=0,
     )

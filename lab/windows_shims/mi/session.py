@@ -279,7 +279,7 @@ def _argument(value, mi_type):
     if mi_type == constants.MI_REFERENCE:
         return value.get_path()
     if mi_type == constants.MI_INSTANCE:
-        raise errors.failed(mi_error.MI_RESULT_NOT_SUPPORTED, "an instance as a parameter is not simulated")
+        return Serializer().serialize_instance(value)
     return value
 
 

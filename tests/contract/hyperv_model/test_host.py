@@ -10,6 +10,16 @@ from tests.contract.hyperv_model.os_win_case import ENABLED, SUSPENDED, OsWinCas
 from tests.unit.hyperv_model.case import FAST, xml
 
 TURN_OFF, SAVE = 2, 3  # AutomaticShutdownAction
+# As Set-VMKeyProtector -NewLocalKeyProtector makes one.
+NEW_KEY_PROTECTOR = """
+import wmi
+HGS = "//./root/Microsoft/Windows/Hgs"
+hgs = wmi.WMI(moniker=HGS)
+guardians = hgs.MSFT_HgsGuardian(Name="UntrustedGuardian")
+guardian = guardians[0] if guardians else hgs.MSFT_HgsGuardian.NewByGenerateCertificates(
+    Name="UntrustedGuardian", GenerateCertificates=True)[1]
+result = list(hgs.MSFT_HgsKeyProtector.NewByGuardians(Owner=guardian, AllowUntrustedRoot=True)[1].RawData)
+"""
 
 
 class HostCase(OsWinCase):
@@ -173,16 +183,35 @@ class ShieldingCase(OsWinCase):
         wanted = self.settings(machine, TpmEnabled="true", EncryptStateAndVmMigrationTraffic="true")
         modify = (self.guardian, "ModifySecuritySettings")
         self.fail_with("needs a key protector", *modify, SecuritySettingData=wanted)
-        self.succeed(self.guardian, "SetKeyProtector", SecuritySettingData=wanted, KeyProtector=[1, 2, 3])
+        raw = self.os_win.wmi(NEW_KEY_PROTECTOR)
+        self.succeed(self.guardian, "SetKeyProtector", SecuritySettingData=wanted, KeyProtector=raw)
         self.succeed(self.guardian, "SetSecurityPolicy", SecuritySettingData=wanted, SecurityPolicy=[4])
         self.assertEqual(
-            [1, 2, 3],
+            raw,
             self.succeed(self.guardian, "GetKeyProtector", SecuritySettingData=wanted)["KeyProtector"],
         )
         self.succeed(*modify, SecuritySettingData=wanted)
         self.assertTrue(self.vmutils.is_secure_vm("vm-1"))
         self.vmutils.set_vm_state("vm-1", ENABLED)
         self.fail_with("needs Off", *modify, SecuritySettingData=wanted)
+
+    def test_another_hosts_key_protector_opens_nothing_here(self):
+        machine = self.create(generation=2)
+        wanted = self.settings(machine, TpmEnabled="true")
+        self.succeed(self.guardian, "SetKeyProtector", SecuritySettingData=wanted, KeyProtector=[1, 2, 3])
+        self.succeed(self.guardian, "ModifySecuritySettings", SecuritySettingData=wanted)
+        with self.assertRaisesRegex(OsWinError, "could not be unwrapped"):
+            self.vmutils.set_vm_state("vm-1", ENABLED)
+
+    def test_what_guardians_refuse(self):
+        self.os_win.wmi(NEW_KEY_PROTECTOR)
+        for old, new, reason in (
+            ("AllowUntrustedRoot=True", "AllowUntrustedRoot=False", "signed by themselves"),
+            ("Owner=guardian", "Owner=hgs.MSFT_HgsGuardian.new()", "expected a guardian of this host"),
+            ("guardians[0] if guardians else ", "", "there is a guardian 'UntrustedGuardian' already"),
+        ):
+            with self.assertRaisesRegex(OsWinError, reason):
+                self.os_win.wmi(NEW_KEY_PROTECTOR.replace(old, new))
 
     def test_shielding_needs_a_tpm_and_a_tpm_generation_2(self):
         shielded = self.settings(self.create(generation=2), ShieldingRequested="true")

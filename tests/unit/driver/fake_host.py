@@ -412,6 +412,13 @@ class FakeDevices:
 class FakeHostUtils:
     def __init__(self):
         self._conn = self._conn_cimv2 = FakeDevices()
+        self.guardian = None
+
+    @property
+    def _conn_hgs(self):
+        if self.guardian is None:
+            raise exceptions.OSWinException("Namespace is not supported")
+        return self.guardian
 
     def get_cpus_info(self):
         return 2 * [

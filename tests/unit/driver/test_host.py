@@ -117,6 +117,7 @@ class InterfaceTest(base.DriverTestCase):
                 "supports_secure_boot",
                 "supports_tagged_attach_interface",
                 "supports_tagged_attach_volume",
+                "supports_vtpm",
             },
             claimed,
         )
