@@ -12,7 +12,10 @@ import re
 
 from nova import exception, objects
 from nova.objects import fields
+from oslo_log import log as logging
 from oslo_serialization import jsonutils
+
+LOG = logging.getLogger(__name__)
 
 IDS = re.compile(r"\\VEN_(?P<vendor>[0-9A-F]{4})&DEV_(?P<product>[0-9A-F]{4})", re.IGNORECASE)
 BUS, DEVICE_AND_FUNCTION = "DEVPKEY_Device_BusNumber", "DEVPKEY_Device_Address"
@@ -63,30 +66,19 @@ class PciOps:
 
     def _devices(self):
         """{address: Device}; one that a virtual machine has is there a second time."""
-        by_instance_path = {}
+        by_instance_path, devices = {}, {}
         for shown in self._hostutils._conn.Msvm_PciExpress():
             by_instance_path.setdefault(shown.DeviceInstancePath, []).append(shown)
-        return {
-            self._address(instance_path): Device(instance_path, shown[0].path_(), len(shown) == 1)
-            for instance_path, shown in by_instance_path.items()
-            if IDS.search(instance_path)
-        }
-
-    def _address(self, instance_path):
-        """A device's address as nova writes it: domain, bus, device and function.
-
-        Windows counts buses across domains of 256 (source: DPDK's pci.c for Windows).
-        """
-        (entity,) = self._hostutils._conn_cimv2.Win32_PnPEntity(DeviceID=instance_path)
-        code, found = entity.GetDeviceProperties([BUS, DEVICE_AND_FUNCTION])
-        if code:
-            raise exception.NovaException(
-                f"GetDeviceProperties of {instance_path} returned {code}, expected 0"
-            )
-        values = {one.KeyName: one.Data for one in found}
-        domain, bus = divmod(values[BUS], 256)
-        device, function = divmod(values[DEVICE_AND_FUNCTION], 65536)
-        return f"{domain:04x}:{bus:02x}:{device:02x}.{function:x}"
+        for instance_path, shown in by_instance_path.items():
+            if not IDS.search(instance_path):
+                continue
+            entities = self._hostutils._conn_cimv2.Win32_PnPEntity(DeviceID=instance_path)
+            if entities:
+                address = _address(entities[0], instance_path)
+                devices[address] = Device(instance_path, shown[0].path_(), len(shown) == 1)
+            else:
+                LOG.warning("Not offering %s: Windows has no such device any more.", instance_path)
+        return devices
 
     @staticmethod
     def _told(address, device, ids):
@@ -106,6 +98,20 @@ class PciOps:
 def has_devices(instance):
     """Whether an instance has devices of its host, which keep it there and its memory where it is."""
     return bool(_claimed(instance))
+
+
+def _address(entity, instance_path):
+    """A device's address as nova writes it: domain, bus, device and function.
+
+    Windows counts buses across domains of 256 (source: DPDK's pci.c for Windows).
+    """
+    code, found = entity.GetDeviceProperties([BUS, DEVICE_AND_FUNCTION])
+    if code:
+        raise exception.NovaException(f"GetDeviceProperties of {instance_path} returned {code}, expected 0")
+    values = {one.KeyName: one.Data for one in found}
+    domain, bus = divmod(values[BUS], 256)
+    device, function = divmod(values[DEVICE_AND_FUNCTION], 65536)
+    return f"{domain:04x}:{bus:02x}:{device:02x}.{function:x}"
 
 
 def _claimed(instance):

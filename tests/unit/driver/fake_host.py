@@ -396,7 +396,7 @@ class FakeDevices:
         return self.devices
 
     def Win32_PnPEntity(self, DeviceID):
-        return [self.entities[DeviceID]]
+        return [self.entities[DeviceID]] if DeviceID in self.entities else []
 
     def add(self, instance_path, bus, device_and_function, code=0):
         values = {"DEVPKEY_Device_BusNumber": bus, "DEVPKEY_Device_Address": device_and_function}

@@ -37,6 +37,12 @@ class PciTest(base.DriverTestCase):
         self.host.hostutils._conn.devices.append(shown)
         self.assertEqual([], self.found())
 
+    def test_device_that_windows_lost(self):
+        for number in range(2):
+            self.host.hostutils._conn.add(PATH.format(number), 4, number)
+        del self.host.hostutils._conn.entities[PATH.format(0)]
+        self.assertEqual(["0000:04:00.1"], self.found())
+
     def test_devices_of_an_instance(self):
         self.config(dynamic_memory_ratio=2.0, group="hyperv")
         for number in range(2):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a machine is made of: what can be added, changed and removed, and what is refused."""
 
-from lab.hyperv_model import errors, states
+from lab.hyperv_model import errors, resources, states
 from lab.hyperv_model.errors import CimError
 from tests.unit.hyperv_model.case import ModelCase, xml
 
@@ -192,11 +192,28 @@ class StorageCase(ModelCase):
         for part, values, reason in (
             (processor, {"VirtualQuantity": 0}, "expected 1 to 240"),
             (memory, {"VirtualQuantity": 1025}, "even number"),
+            (processor, {"MaxProcessorsPerNumaNode": 0}, "NUMA node without any of it"),
+            (memory, {"MaxMemoryBlocksPerNumaNode": 0}, "NUMA node without any of it"),
             (memory, {"DynamicMemoryEnabled": True, "VirtualQuantity": 512, "Reservation": 1024}, "minimum"),
             (memory, {"Parent": "x"}, "Parent cannot be changed"),
         ):
             with self.subTest(reason=reason):
                 self.fail_with(reason, self.service, "ModifyResourceSettings", **self.modify(part, **values))
+
+    def test_numa_nodes_are_as_many_as_processors_and_memory_take(self):
+        machine = self.define()
+        (processor,) = machine.of("Msvm_ProcessorSettingData")
+        (memory,) = machine.of("Msvm_MemorySettingData")
+        for part, values, nodes in (
+            (processor, {"VirtualQuantity": 4}, 1),
+            (processor, {"MaxProcessorsPerNumaNode": 2}, 2),
+            (memory, {"MaxMemoryBlocksPerNumaNode": 300}, 4),
+            (memory, {"DynamicMemoryEnabled": True, "Reservation": 512}, 1),
+        ):
+            part.update(**values)
+            self.assertEqual(nodes, resources.numa_nodes(machine))
+        memory["DynamicMemoryEnabled"], machine.settings["VirtualNumaEnabled"] = False, False
+        self.assertEqual(1, resources.numa_nodes(machine))
 
     def test_a_serial_port_goes_to_a_pipe(self):
         port = self.define().of("Msvm_SerialPortSettingData")[0]
