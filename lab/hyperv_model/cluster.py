@@ -1,23 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A failover cluster whose only node is this host: its groups, each a virtual machine. Nothing moves.
+"""The failover cluster that this host is a node of: its groups, each a virtual machine.
 
-What clusapi.dll asks, it asks here; its errors are those of winerror.h.
+What clusapi.dll asks, it asks here; its errors are those of winerror.h. What the nodes do is in `failover`.
 """
 
 import uuid
 
-from lab.hyperv_model import errors, power, states
+from lab.hyperv_model import errors, failover, power, states, transfer
 from lab.hyperv_model.errors import CimError
-from lab.hyperv_model.machine import VirtualMachine
-from lab.hyperv_model.providers import computes, provides, serves
+from lab.hyperv_model.providers import provides, serves
 
 NAMESPACE = "root/MSCluster"
 GROUP, RESOURCE = "MSCluster_ResourceGroup", "MSCluster_Resource"
 VIRTUAL_MACHINE = 111  # CLUSGROUP_TYPE (documented)
-ONLINE, OFFLINE, PENDING = 0, 1, 4  # CLUSTER_GROUP_STATE (documented)
 NODES, RESOURCES, GROUPS = 1, 4, 8  # CLUSTER_ENUM (documented)
 NO_ENDPOINT, NO_SERVER = 1753, 1722  # EPT_S_NOT_REGISTERED, RPC_S_SERVER_UNAVAILABLE
-RESOURCE_NOT_FOUND, GROUP_NOT_FOUND, NODE_NOT_FOUND, INVALID_STATE = 5007, 5013, 5042, 5023
+RESOURCE_NOT_FOUND, GROUP_NOT_FOUND, NODE_NOT_FOUND = 5007, 5013, 5042
 DESTROY = 1  # Options of DestroyGroup
 CHANGEABLE = {
     "AutoFailbackType",
@@ -36,7 +34,28 @@ def install(model):
         model.store.hide(NAMESPACE)
         return
     model.store.add(NAMESPACE, "MSCluster_Cluster", Name=name, Caption=name, Fqdn=name)
-    model.store.add(NAMESPACE, "MSCluster_Node", Name=model.name, State=0, Id="1")
+    model.cluster = failover.Node(model, lambda data: _show(model, data))
+
+
+def _show(model, data):
+    """Have WMI say what the database does."""
+    shown = {"MSCluster_Node": [], GROUP: [], RESOURCE: []}
+    for name, identifier in data["nodes"].items():
+        shown["MSCluster_Node"].append({"Name": name, "Id": identifier, "State": 0})
+    for group in data["groups"].values():
+        state = failover.PENDING if group["moving"] else group["values"]["State"]
+        shown[GROUP].append({**group["values"], "State": state})
+        shown[RESOURCE] += group["resources"]
+    for class_name, wanted in shown.items():
+        (key,) = (item.name for item in model.store.definition(NAMESPACE, class_name).keys)
+        wanted = {values[key]: values for values in wanted}
+        for instance in model.store.of(NAMESPACE, class_name):
+            if instance[key] in wanted:
+                instance.update(**wanted.pop(instance[key]))
+            else:
+                model.store.remove(instance)
+        for values in wanted.values():
+            model.store.add(NAMESPACE, class_name, **values)
 
 
 @provides("MSCluster_Cluster.AddVirtualMachine")
@@ -44,31 +63,43 @@ def add_virtual_machine(model, cluster, VirtualMachine):
     """A group of the machine's name, with a resource for it and one for its configuration (documented for
     Add-ClusterVirtualMachineRole; the resources' names are inferred from os-win).
     """
-    machine = _machine(model, VirtualMachine)
+    machine = model.cluster.machine(VirtualMachine)
     if machine is None:
         raise CimError(errors.NOT_FOUND, f"no virtual machine {VirtualMachine} on {model.name}")
-    if model.store.of(NAMESPACE, GROUP, Name=machine.name):
-        raise CimError(errors.ALREADY_EXISTS, f"{machine.name} is in the cluster already")
-    model.store.add(
-        NAMESPACE,
-        GROUP,
-        Name=machine.name,
-        Id=str(uuid.uuid4()),
-        OwnerNode=model.name,
-        GroupType=VIRTUAL_MACHINE,
-        PersistentState=machine.is_active,
-        AutoFailbackType=0,
-    )
-    for kind in ("Virtual Machine", "Virtual Machine Configuration"):
-        model.store.add(
+    with model.cluster.change() as data:
+        if machine.name.lower() in map(str.lower, data["groups"]):
+            raise CimError(errors.ALREADY_EXISTS, f"{machine.name} is in the cluster already")
+        values = model.store.build(
             NAMESPACE,
-            RESOURCE,
+            GROUP,
+            Name=machine.name,
             Id=str(uuid.uuid4()),
-            Name=f"{kind} {machine.name}",
-            Type=kind,
-            OwnerGroup=machine.name,
             OwnerNode=model.name,
-        )
+            GroupType=VIRTUAL_MACHINE,
+            PersistentState=machine.is_active,
+            AutoFailbackType=0,
+            State=failover.state_of(machine),
+        ).values
+        resources = [
+            {
+                "Id": str(uuid.uuid4()),
+                "Name": f"{kind} {machine.name}",
+                "Type": kind,
+                "OwnerGroup": machine.name,
+                "OwnerNode": model.name,
+            }
+            for kind in ("Virtual Machine", "Virtual Machine Configuration")
+        ]
+        data["groups"][machine.name] = {
+            "values": values,
+            "resources": resources,
+            "machine": transfer.told(model, machine),
+            "placed": True,
+            "refused": [],
+            "failovers": [],
+            "moving": False,
+            "changes": 0,
+        }
     return {}
 
 
@@ -77,7 +108,7 @@ def destroy_group(model, group, Options):
     """The machine stays (documented: it is a cluster's no longer)."""
     if Options != DESTROY:
         raise CimError(errors.INVALID_PARAMETER, f"DestroyGroup with Options {Options}, expected {DESTROY}")
-    _destroy(model, group)
+    destroy(model, group["Name"])
     return {}
 
 
@@ -87,12 +118,9 @@ def change_group(model, group, values):
     fixed = sorted(changes.keys() - CHANGEABLE - {"State"})
     if fixed:
         raise CimError(errors.INVALID_PARAMETER, f"{', '.join(fixed)} of a group cannot be changed")
-    group.update(**changes)
-
-
-@computes(GROUP)
-def show_state(model, group):
-    group["State"] = _state(model, group["Name"])
+    changes.pop("State", None)
+    with model.cluster.change() as data:
+        data["groups"][group["Name"]]["values"].update(changes)
 
 
 @serves("clusapi.OpenCluster")
@@ -111,7 +139,7 @@ def enumerate_objects(model, kinds):
         [kind, found["Id"], found["Name"]]
         for kind, class_name in classes
         if kinds & kind
-        for found in model.store.of(NAMESPACE, class_name)
+        for found in _found(model, class_name)
     ]
 
 
@@ -133,8 +161,8 @@ def open_resource(model, name):
 @serves("clusapi.GetClusterGroupState")
 def group_state(model, name):
     """[state, owner's name]"""
-    open_group(model, name)
-    return [_state(model, name), model.name]
+    group = _find(model, GROUP, name, GROUP_NOT_FOUND)
+    return [group["State"], group["OwnerNode"]]
 
 
 @serves("clusapi.ClusterGroupControl")
@@ -146,49 +174,64 @@ def group_properties(model, name):
 @serves("clusapi.OnlineClusterGroup")
 def bring_online(model, name):
     """Starts the machine."""
-    _request(model, name, states.ENABLE, ONLINE)
+    _request(model, name, states.ENABLE, failover.ONLINE)
 
 
 @serves("clusapi.OfflineClusterGroup")
 def take_offline(model, name):
     """Saves the machine (documented: the default OfflineAction)."""
-    _request(model, name, states.OFFLINE, OFFLINE)
+    _request(model, name, states.OFFLINE, failover.OFFLINE)
 
 
 @serves("clusapi.DestroyClusterGroup")
 def destroy(model, name):
-    _destroy(model, _find(model, GROUP, name, GROUP_NOT_FOUND))
+    name = open_group(model, name)
+    with model.cluster.change() as data:
+        del data["groups"][name]
 
 
-def _destroy(model, group):
-    for resource in model.store.of(NAMESPACE, RESOURCE, OwnerGroup=group["Name"]):
-        model.store.remove(resource)
-    model.store.remove(group)
+@serves("clusapi.MoveClusterGroupEx")
+def move(model, name, node):
+    model.cluster.move(open_group(model, name), open_node(model, node))
+
+
+@serves("clusapi.CancelClusterGroupOperation")
+def cancel(model, name):
+    model.cluster.cancel(open_group(model, name))
+
+
+@serves("clusapi.GetClusterNotifyV2")
+def watch(model):
+    """{group: [state, identifier of its owner, count of moves]}, of which the DLL tells what changes."""
+    with model.cluster.change() as data:
+        moves = {name: group["changes"] for name, group in data["groups"].items()}
+    identifiers = {node["Name"]: node["Id"] for node in model.store.of(NAMESPACE, "MSCluster_Node")}
+    return {
+        group["Name"]: [group["State"], identifiers[group["OwnerNode"]], moves[group["Name"]]]
+        for group in model.store.of(NAMESPACE, GROUP)
+    }
 
 
 def _request(model, name, request, wanted):
-    open_group(model, name)
-    if _state(model, name) == wanted:
+    group = _find(model, GROUP, name, GROUP_NOT_FOUND)
+    if group["State"] == wanted:
         return
-    machine = _machine(model, name)
+    machine = model.cluster.machine(name)
+    if machine is None:
+        raise CimError(failover.NOT_OWNER, f"{name} is owned by {group['OwnerNode']}")
     outputs = power.request_state_change(model, machine.system, request, None)
     if outputs["ReturnValue"] not in (0, 4096):
-        raise CimError(INVALID_STATE, f"{name} is {states.TITLES[machine.state]}")
+        raise CimError(failover.INVALID_STATE, f"{name} is {states.TITLES[machine.state]}")
 
 
 def _find(model, class_name, name, code):
-    found = [item for item in model.store.of(NAMESPACE, class_name) if item["Name"].lower() == name.lower()]
+    found = [item for item in _found(model, class_name) if item["Name"].lower() == name.lower()]
     if not found:
         raise CimError(code, f"the cluster has no {name}")
     return found[0]
 
 
-def _machine(model, name) -> VirtualMachine | None:
-    return next((found for found in model.machines.values() if found.name.lower() == name.lower()), None)
-
-
-def _state(model, name):
-    machine = _machine(model, name)
-    if machine is None or not machine.is_active:
-        return OFFLINE
-    return ONLINE if machine.state in (states.RUNNING, states.PAUSED) else PENDING
+def _found(model, class_name):
+    with model.cluster.change():
+        pass  # WMI shows now what the other nodes did
+    return model.store.of(NAMESPACE, class_name)

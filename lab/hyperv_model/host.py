@@ -30,7 +30,7 @@ class HostFacts:
     :ivar switches: names of its external virtual switches
     :ivar address: of its management operating system
     :ivar guest: how guests behave
-    :ivar cluster: name of the failover cluster that it is the only node of, or None
+    :ivar cluster: name of the failover cluster that it is a node of, with its neighbours of that, or None
     :ivar dns_server: whether it has the DNS Server role
     :ivar pci_devices: devices.PciDevice that machines can have
     :ivar mpio: whether Multipath I/O is installed, and claims all disks that it can

@@ -34,10 +34,10 @@ def check_virtual_system_is_migratable(
     model, service, ComputerSystem, DestinationHost, MigrationSettingData, NewSystemSettingData,
     NewResourceSettingData,
 ):  # fmt: skip
-    wanted = _Migration(
-        model, ComputerSystem, DestinationHost, MigrationSettingData, NewSystemSettingData,
-        NewResourceSettingData,
-    )  # fmt: skip
+    settings = embedded.read(MigrationSettingData, model.store, V2, SETTINGS)
+    wanted = Migration(
+        model, ComputerSystem, DestinationHost, settings, NewSystemSettingData, NewResourceSettingData
+    )
 
     def work(progress):
         with wanted.channel() as channel:
@@ -53,10 +53,10 @@ def migrate_virtual_system_to_host(
     model, service, ComputerSystem, DestinationHost, MigrationSettingData, NewSystemSettingData,
     NewResourceSettingData,
 ):  # fmt: skip
-    wanted = _Migration(
-        model, ComputerSystem, DestinationHost, MigrationSettingData, NewSystemSettingData,
-        NewResourceSettingData,
-    )  # fmt: skip
+    settings = embedded.read(MigrationSettingData, model.store, V2, SETTINGS)
+    wanted = Migration(
+        model, ComputerSystem, DestinationHost, settings, NewSystemSettingData, NewResourceSettingData
+    )
     if wanted.machine.state not in STATES:
         return {"ReturnValue": INVALID_STATE}
     if wanted.machine.state == PAUSED:
@@ -66,11 +66,10 @@ def migrate_virtual_system_to_host(
     return model.jobs.run_apart(method, [wanted.machine.system], work)
 
 
-class _Migration:
+class Migration:
     """What a client wants, and the steps to it; ``stage`` and ``move`` run without the model's lock."""
 
-    def __init__(self, model, system, destination, settings, system_settings, resource_settings):
-        settings = embedded.read(settings, model.store, V2, SETTINGS)
+    def __init__(self, model, system, destination, settings, system_settings=None, resource_settings=None):
         self._model = model
         self.machine = machine_of(model, system)
         self.type = settings["MigrationType"]
@@ -176,3 +175,19 @@ class _Migration:
             f"'{self._model.name}'. {reason}",
             code,
         )
+
+
+class MigrationInCluster(Migration):
+    """The cluster moves a machine between its nodes, over networks of its own: whether Hyper-V takes part in
+    live migration does not matter (documented: Enable-VMMigration is for hosts outside of clusters).
+    """
+
+    def __init__(self, model, system, destination):
+        settings = model.store.build(V2, SETTINGS, MigrationType=VIRTUAL_SYSTEM)
+        super().__init__(model, system, destination, settings)
+
+    def channel(self):
+        return Channel(self._model.neighbours, self._destination)
+
+    def told(self):
+        return {**super().told(), "addresses": None}

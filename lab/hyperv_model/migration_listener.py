@@ -110,14 +110,8 @@ class Receiver(socketserver.StreamRequestHandler):
         )
 
     def _check(self, addresses, planned, staged, machine, resources, parents):
-        listened = listener_addresses(self._model)
-        if not listened:
-            raise JobFailure(f"Live migration is not enabled, or has no network: {REFUSED}")
-        if not set(addresses) & set(listened):
-            raise JobFailure(
-                f"DestinationIPAddressList is {', '.join(addresses) or 'empty'}, it listens at "
-                f"{', '.join(listened)}: {REFUSED}"
-            )
+        if addresses is not None:  # a cluster's own moves have none
+            self._check_addresses(addresses)
         self._former = self._planned(planned, machine) if planned else None
         transfer.check(self._model, machine, self._former)
         if not staged:
@@ -128,6 +122,16 @@ class Receiver(socketserver.StreamRequestHandler):
             if self._local(path).exists():
                 raise JobFailure(f"The file '{path}' exists. ('0x80070050')")
         return {}
+
+    def _check_addresses(self, addresses):
+        listened = listener_addresses(self._model)
+        if not listened:
+            raise JobFailure(f"Live migration is not enabled, or has no network: {REFUSED}")
+        if not set(addresses) & set(listened):
+            raise JobFailure(
+                f"DestinationIPAddressList is {', '.join(addresses) or 'empty'}, it listens at "
+                f"{', '.join(listened)}: {REFUSED}"
+            )
 
     def _begin(self, **told):
         self._check(**told)

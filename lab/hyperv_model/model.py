@@ -98,6 +98,7 @@ class Model:
     :ivar guesses: guesses.Guesses, those that a client came to
     :ivar host: the host around it, for what serves DLLs of Windows; None: there is only Hyper-V
     :ivar check_space: function that raises OSError (ENOSPC) while nothing can be written by rule
+    :ivar cluster: failover.Node, this host in its failover cluster; None: it is in none
     :ivar on_shutdown: function that a client's shutdown of the host calls, with whether the host shall start
         again; None: that is refused
     """
@@ -126,6 +127,7 @@ class Model:
         self.check_space = lambda: None
         self.on_shutdown = None
         self.host = None
+        self.cluster = None
         self.storage_network = storage_network or StorageNetwork()
         self.mappings = smb.Mappings(self)
         self.machines = MappingProxyType({})
@@ -139,9 +141,13 @@ class Model:
                 server.serve(self, neighbours.wmi),
                 server.serve(self, neighbours.own_listener, migration_listener.Receiver),
             ]
+        if self.cluster:
+            self.cluster.start()
 
     def close(self):
         """End every thread and every open pipe."""
+        if self.cluster:
+            self.cluster.stop()
         for serving in self._servers:
             serving.close()
         for subscription in self._subscriptions:

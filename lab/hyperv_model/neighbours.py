@@ -5,6 +5,7 @@
 ``hosts/NAME``          the C: drive of a host, its share C$ (documented: administrators have that)
 ``hosts/NAME.sock``     its WMI, as others reach it
 ``listeners/NAME.sock`` its migration service, for the other hosts' migration services
+``clusters/NAME.json``  what the nodes of a failover cluster know together
 ======================= ================================================================================
 
 What a host is called besides, its address for one, is a link to NAME. Processes of a host see ``hosts`` only.
@@ -26,11 +27,13 @@ class Neighbours:
 
     def __init__(self, folder: pathlib.Path, name: str, *others: str):
         self.hosts, self._listeners = folder / "hosts", folder / "listeners"
+        self.clusters = folder / "clusters"
         self.names = [name, *sorted({other.upper() for other in others} - {name})]
         self.drive = self.hosts / name
         self.wmi, self.own_listener = self.hosts / f"{name}.sock", self._listeners / f"{name}.sock"
         self.drive.mkdir(parents=True, exist_ok=True)
         self._listeners.mkdir(exist_ok=True)
+        self.clusters.mkdir(exist_ok=True)
         for other in self.names[1:]:
             for path in (self.drive, self.wmi, self.own_listener):
                 link = path.with_name(path.name.replace(name, other, 1))
@@ -43,6 +46,14 @@ class Neighbours:
         :raises OSError: FileNotFoundError if there is no such host, ConnectionRefusedError if it is down
         """
         return _connected(self._listeners, computer)
+
+    def answers(self, computer: str) -> bool:
+        """Whether a host is up."""
+        try:
+            self.listener(computer).close()
+        except OSError:
+            return False
+        return True
 
     def drive_of(self, computer: str) -> pathlib.Path:
         """The C: drive of a host.

@@ -22,7 +22,7 @@ FAST = Guest(boot_seconds=0, shutdown_seconds=0.01, line_seconds=0.001, idle_sec
 def main(folder, name, address, facts):
     folder = pathlib.Path(folder)
     run_folder = folder / f"run-{name}"
-    run_folder.mkdir()
+    run_folder.mkdir(exist_ok=True)
     neighbours = Neighbours(folder / "network", name, address)
     filesystem = FileSystem(neighbours.drive)
     model = Model(

@@ -18,8 +18,8 @@ platform.node = lambda: os.environ["COMPUTERNAME"]
 time.sleep = lambda seconds, sleep=time.sleep: sleep(min(seconds, 0.02))
 
 
-def run(code):
-    names = globals() | {"said": None}
+def run(code, names):
+    names["said"] = None
     try:
         exec(code, names)
     except Exception as error:  # noqa: BLE001 - the test judges it
@@ -27,13 +27,17 @@ def run(code):
     return names["said"]
 
 
-if __name__ == "__main__":
-    vmutils = utilsfactory.get_vmutils()
-    vhdutils = utilsfactory.get_vhdutils()
-    pathutils = utilsfactory.get_pathutils()
-    networkutils = utilsfactory.get_networkutils()
-    metricsutils = utilsfactory.get_metricsutils()
-    livemigrationutils = utilsfactory.get_livemigrationutils()
+def serve(names):
+    """Run the code with these names, and those of this module."""
+    names = {**globals(), **names}
+    names |= {
+        kind: getattr(utilsfactory, f"get_{kind}")()
+        for kind in ("vmutils", "vhdutils", "pathutils", "networkutils", "metricsutils", "livemigrationutils")
+    }
     print("ready", flush=True)
     for line in sys.stdin:
-        print(json.dumps(run(json.loads(line))), flush=True)
+        print(json.dumps(run(json.loads(line), names)), flush=True)
+
+
+if __name__ == "__main__":
+    serve({})
