@@ -30,5 +30,6 @@
 ``stopping``                 how they are asked to stop
 ``agent``                    Neutron's L2 agent: wires the adapters
 ``ml2``                      the other side of the adapters: Neutron's mechanism driver
+``ml2_services``             what that one tells Neutron's QoS and trunk plugins
 ============================ ====================================================================
 """

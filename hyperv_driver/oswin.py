@@ -18,8 +18,10 @@ with without_eventlet():
 
 __all__ = [
     "Utilities", "adapters", "attached_files", "constants", "enable_tpm", "exceptions", "external_switches",
-    "inject_nmi", "instances", "iops_limit", "numa_nodes", "planned_machines",
+    "inject_nmi", "instances", "iops_limit", "numa_nodes", "planned_machines", "reserves_bandwidth",
 ]  # fmt: skip
+
+_ABSOLUTE = 2  # BandwidthReservationMode
 
 
 def instances(vmutils):
@@ -56,6 +58,14 @@ def external_switches(networkutils):
     for switch in networkutils._conn.Msvm_VirtualEthernetSwitch(["ElementName"]):
         if networkutils.get_vswitch_external_network_name(switch.ElementName):
             yield switch.ElementName
+
+
+def reserves_bandwidth(networkutils, switch):
+    """Whether a virtual switch's ports can have bits a second of their own: only in absolute mode, says the
+    page of New-VMSwitch.
+    """
+    (settings,) = networkutils._conn.Msvm_VirtualEthernetSwitchSettingData(ElementName=switch)
+    return settings.BandwidthReservationMode == _ABSOLUTE
 
 
 def inject_nmi(vmutils, name):

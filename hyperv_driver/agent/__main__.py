@@ -50,7 +50,7 @@ def main():
         server,
         wiring.Wiring(networkutils, mappings),
         acls.Acls(networkutils) if filters else None,
-        bandwidth.Bandwidth(networkutils),
+        bandwidth.Bandwidth(networkutils, mappings),
         trunks.Trunks(server, mappings),
         CONF.AGENT.polling_interval,
     )

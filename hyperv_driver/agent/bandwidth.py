@@ -2,7 +2,7 @@
 """QoS policies as the bandwidth setting of an adapter's port, which holds for what the adapter sends.
 
 A limit is any switch's; a minimum takes one whose mode is Absolute (New-VMSwitch -MinimumBandwidthMode),
-and 10 MiBit/s at least. What Hyper-V refuses is logged, and the port comes up without a rule: a port that
+and 10 MiBit/s at least. What Hyper-V does not have is logged, and the port comes up without it: a port that
 is not limited serves its instance better than none.
 
 A rule's burst is not passed on: Hyper-V's class has one, but its documentation no unit for it.
@@ -12,6 +12,7 @@ from neutron_lib import constants
 from neutron_lib.services.qos import constants as qos
 from oslo_log import log as logging
 
+from hyperv_driver import oswin
 from hyperv_driver.oswin import exceptions
 
 LOG = logging.getLogger(__name__)
@@ -26,10 +27,12 @@ RULES = {
 class Bandwidth:
     """
     :param networkutils: os-win's.
+    :param mappings: config.Mappings.
     """
 
-    def __init__(self, networkutils):
+    def __init__(self, networkutils, mappings):
         self._networkutils = networkutils
+        self._mappings = mappings
         self._policies = {}  # port id → id of the policy that its bandwidth comes from
 
     def ports_of(self, policy_ids):
@@ -42,15 +45,25 @@ class Bandwidth:
         :param policies: rules by policy id, as rpc.Server.policies returns them.
         """
         self._policies[port_id] = policy_id = policy_of(details)
+        rule = _rule(port_id, policies.get(policy_id, ()))
+        switch = self._mappings.switch(details["physical_network"])
+        if "min_kbps" in rule and not oswin.reserves_bandwidth(self._networkutils, switch):
+            LOG.error(
+                "Port %s is wired without the minimum of QoS policy %s: virtual switch %s is not in absolute "
+                "mode, see New-VMSwitch -MinimumBandwidthMode",
+                port_id,
+                policy_id,
+                switch,
+            )
+            del rule["min_kbps"]
         try:
-            rule = _rule(port_id, policies.get(policy_id, ()))
             if rule:
                 self._networkutils.set_port_qos_rule(port_id, rule)
                 return
         except exceptions.OSWinException as error:
             LOG.error(
-                "Port %s is wired without the bandwidth of QoS policy %s: Hyper-V refuses %s: %s. A minimum "
-                "takes a virtual switch in absolute mode, 10 MiBit/s, and no lower limit.",
+                "Port %s is wired without the bandwidth of QoS policy %s: os-win refuses %s: %s. A minimum "
+                "is 10 MiBit/s at least, and no more than the limit.",
                 port_id,
                 policy_id,
                 rule,

@@ -196,19 +196,19 @@ class AgentTest(OnHyperVTest):
         """)
         self.assertEqual([True, [1024000, 0], True, True], said)
 
-    def test_bandwidth_that_the_switch_refuses(self):
+    def test_switch_that_reserves_no_bandwidth(self):
         (switch,) = self.model.store.of(V2, "Msvm_VirtualEthernetSwitchSettingData")
         switch["BandwidthReservationMode"] = 1
         self.addCleanup(switch.update, BandwidthReservationMode=2)
         said = self.nova("""
-            plugin.set_policy(POLICY, minimum(20480))
+            plugin.set_policy(POLICY, minimum(20480), limit(40960))
             port_id = plugin.add_port(14, qos_policy_id=POLICY)
             make_adapter(port_id)
             said = [active(port_id), bandwidth(port_id)]
         """)
-        self.assertEqual([True, None], said)
+        self.assertEqual([True, [40960000, 0]], said)
         self.errors.seek(0)
-        self.assertIn("wired without the bandwidth of QoS policy 33333333", self.errors.read())
+        self.assertIn("wired without the minimum of QoS policy 33333333", self.errors.read())
 
     @feature("Trunks")
     def test_trunk(self):

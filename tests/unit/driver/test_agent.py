@@ -28,7 +28,13 @@ class FakeNetworkUtils:
         self.adapters = {}
         self.failure = None
 
-        self._conn = types.SimpleNamespace(Msvm_SyntheticEthernetPortSettingData=self.vnics)
+        self._conn = types.SimpleNamespace(
+            Msvm_SyntheticEthernetPortSettingData=self.vnics,
+            Msvm_VirtualEthernetSwitchSettingData=lambda ElementName: [
+                types.SimpleNamespace(BandwidthReservationMode=self.mode)
+            ],
+        )
+        self.mode = 2
         self.identities = {}
 
     def vnics(self):
@@ -109,7 +115,7 @@ class PortsTest(testtools.TestCase):
         self.host, self.server = FakeNetworkUtils(), FakeServer()
         mappings = config.Mappings(["physnet1:external", "physnet2:other"])
         trunks = Trunks(self.server, mappings)
-        wiring, bandwidth = Wiring(self.host, mappings), Bandwidth(self.host)
+        wiring, bandwidth = Wiring(self.host, mappings), Bandwidth(self.host, mappings)
         self.ports = ports.Ports(self.host, self.server, wiring, None, bandwidth, trunks, interval=0)
         self.patch(ports, "RETRY_AFTER", 0)
 
@@ -236,6 +242,16 @@ class PortsTest(testtools.TestCase):
         self.assertIn("without the bandwidth of QoS policy both", log.output[0])
         self.assertNotIn("bandwidth", self.host.adapters[ONE])
         self.assertEqual([([ONE], [])] * 2, self.server.told)
+
+    def test_switch_that_reserves_no_bandwidth_has_limits(self):
+        limit = ("QosBandwidthLimitRule", {"max_kbps": 40960, "direction": "egress"})
+        minimum = ("QosMinimumBandwidthRule", {"min_kbps": 20480, "direction": "egress"})
+        self.server.rules, self.host.mode = {"both": [limit, minimum]}, 1
+        self.host.adapters, self.server.ports[ONE] = {ONE: {}}, VLAN | {"qos_policy_id": "both"}
+        with self.assertLogs("hyperv_driver.agent.bandwidth", "ERROR") as log:
+            self.turn()
+        self.assertIn("virtual switch external is not in absolute mode", log.output[0])
+        self.assertEqual({"max_kbps": 40000}, self.host.adapters[ONE]["bandwidth"])
 
     def test_what_hyper_v_has_no_rule_for(self):
         self.server.rules = {"p": [("QosBandwidthLimitRule", {"max_kbps": 9, "direction": "ingress"})]}
