@@ -91,6 +91,7 @@ def _rule(port_id, rules):
         if rule.get(qos.MAX_BURST):
             LOG.warning("Port %s does without the burst of %s", port_id, rule)
         theirs, ours = RULES[kind]
-        # Neutron counts in 1000 bits a second. So does Hyper-V in bits, but os-win takes 1024.
+        # Neutron counts in 1000 bits a second, os-win multiplies by 1024. Hyper-V's unit is the bit: so says
+        # Set-VMNetworkAdapter, and other clients of the WMI class set Mbit/s times 1,000,000.
         wanted[ours] = max(1, round(rule[theirs] * 1000 / 1024))
     return wanted
