@@ -27,6 +27,7 @@ VIRTUALIZATION = {
 FIRST_BUILD = {"GenuineIntel": 14393, "AuthenticAMD": 20348}
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
+PAGE_KB = 4  # of memory, on every processor that Windows runs on
 
 # Win32_Processor.Architecture; Hyper-V runs on these two.
 ARCHITECTURES = {
@@ -114,8 +115,8 @@ class HostOps:
     def _numa_topology(self):
         """The host's NUMA nodes as nova's objects.NUMATopology.
 
-        Without CPUs to pin (pcpuset) and without pages to choose from (mempages), neither of which Hyper-V
-        has, so that no instance that asks for them comes here.
+        Without CPUs to pin (pcpuset), and with the smallest pages alone: Hyper-V has no others to choose, so
+        that no instance that asks for them comes here.
         """
         return objects.NUMATopology(
             cells=[
@@ -128,7 +129,11 @@ class HostOps:
                     memory_usage=0,
                     pinned_cpus=set(),
                     siblings=[],
-                    mempages=[],
+                    mempages=[
+                        objects.NUMAPagesTopology(
+                            size_kb=PAGE_KB, total=memory_mb * KIB // PAGE_KB, used=0, reserved=0
+                        )
+                    ],
                     socket=None,
                     network_metadata=objects.NetworkMetadata(physnets=set(), tunneled=False),
                 )

@@ -125,8 +125,8 @@ def spec_of(instance, image_meta, block_device_info, injected_files=()):
         "it asks for CPUs of its own (hw:cpu_policy), and Hyper-V pins no virtual processors",
     )
     refuse_if(
-        any(cell.pagesize for cell in cells),
-        "it asks for a size of memory pages (hw:mem_page_size), which Hyper-V chooses itself",
+        any(cell.pagesize not in (None, hostops.PAGE_KB) for cell in cells),
+        "it asks for large memory pages (hw:mem_page_size), and Hyper-V chooses their size itself",
     )
     refuse_if(
         len(nodes) > 1,

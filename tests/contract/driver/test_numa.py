@@ -46,17 +46,22 @@ class NumaTest(OnHyperVTest):
     def test_nodes_that_are_alike(self):
         image = self.add_image("vhdx")
         said = self.nova(f"""
-            keep, names = True, []
+            keep, names, usage = True, [], []
             CONF.set_override("dynamic_memory_ratio", 2.0, group="hyperv")
             for number, nodes in enumerate((None, 1, 2), start=1):
                 wanted, topology = asked(**({{"numa_nodes": str(nodes)}} if nodes else {{}}))
                 made = instance(f"x-{{number}}", image_ref="{image}", flavor=wanted)
                 made.numa_topology = fitted(topology) if topology else None
+                # As nova's resource tracker counts.
+                used = hardware.numa_usage_from_instance_numa(host(), made.numa_topology)
+                usage.append([cell.memory_usage for cell in used.cells])
                 spawn(made, "vhdx", hw_machine_type=f"hyperv-gen{{1 + number % 2}}")
                 names.append([made.name, hyperv._vmops._vmutils.get_vm_memory_info(made.name)])
             CONF.clear_override("dynamic_memory_ratio", group="hyperv")
             said = [[name, memory["DynamicMemoryEnabled"], memory["Reservation"]] for name, memory in names]
+            said.append(usage)
         """)
+        self.assertEqual([[0, 0], [1024, 0], [512, 512]], said.pop())
         self.assertEqual([[True, 512], [False, 1024], [False, 1024]], [memory for _name, *memory in said])
         self.assertEqual([1, 1, 2], [self.nodes(name) for name, *_memory in said])
         # After a resize, as the new flavor says.
@@ -82,7 +87,7 @@ class NumaTest(OnHyperVTest):
                 {{"numa_nodes": "2", "numa_cpus__0": "0,1", "numa_cpus__1": "2,3", "numa_mem__0": "256",
                   "numa_mem__1": "768"}},
                 {{"cpu_policy": "dedicated"}},
-                {{"mem_page_size": "large"}},
+                {{"numa_nodes": "1", "mem_page_size": "2048"}},
             ):
                 wanted, topology = asked(**specs)
                 made = instance("x-1", image_ref="{image}", flavor=wanted, numa_topology=topology)

@@ -20,7 +20,7 @@ class NumaTest(base.DriverTestCase):
 
     def test_nodes(self):
         self.config(dynamic_memory_ratio=2.0, group="hyperv")
-        made = self.spawn(self.with_nodes(cell(0), cell(1, (2, 3))))
+        made = self.spawn(self.with_nodes(cell(0), cell(1, (2, 3), pagesize=4)))
         self.assertEqual(((2, 256), 1), (self.vm(made)["numa node"], self.vm(made)["memory_ratio"]))
         made = self.spawn(instance("x-2"))
         self.assertEqual((None, 2.0), (self.vm(made)["numa node"], self.vm(made)["memory_ratio"]))
