@@ -24,6 +24,9 @@
 ``diagnosticsops``           what Hyper-V measures of it
 ``events``                   what Windows says of it without being asked
 ``hostops``                  what the host has
+``clusterdriver``            the driver for a node of a failover cluster; ``clusterops`` for two of the ops
+``roles``                    an instance as the cluster knows it
+``failovers``                what the cluster brings to this node; ``takeoverops`` tells nova
 ``config``                   its options; ``former_options`` of its forerunners
 ``access``                   who may read a file
 ``compute``, ``service``     nova-compute, and the Windows services that host it and the agent

@@ -101,6 +101,38 @@ OPTIONS = [
         help="Seconds between two looks of Windows for virtual machines that changed their state: the delay "
         "with which nova learns that a guest shut itself down.",
     ),
+    # HyperVClusterDriver only.
+    cfg.IntOpt(
+        "cluster_event_check_interval",
+        default=2,
+        min=1,
+        help="Seconds between two looks for instances that the failover cluster brought to this node.",
+    ),
+    cfg.IntOpt(
+        "max_failover_count",
+        default=1,
+        min=1,
+        help="How often the failover cluster restarts an instance on another node within failover_period; "
+        "then the instance stays failed. It holds for instances that are made from now on.",
+    ),
+    cfg.IntOpt(
+        "failover_period",
+        default=6,
+        min=1,
+        help="Hours in which max_failover_count counts.",
+    ),
+    cfg.BoolOpt(
+        "auto_failback",
+        default=True,
+        help="Have the failover cluster bring an instance back to its preferred node, if an administrator "
+        "gave it one, once that node is there again.",
+    ),
+    cfg.IntOpt(
+        "instance_live_migration_timeout",
+        default=300,
+        min=0,
+        help="Seconds after which a live migration by the failover cluster is cancelled. 0: never.",
+    ),
 ]
 
 CONF.register_opts(OPTIONS, group="hyperv")

@@ -52,6 +52,11 @@ class ConsoleOps:
         if log:
             log.stop()
 
+    def names(self):
+        """The instances whose ports are logged."""
+        with self._lock:
+            return set(self._logs)
+
     def stop_all(self):
         with self._lock:
             logs, self._logs = self._logs, {}

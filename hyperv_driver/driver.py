@@ -64,6 +64,10 @@ class HyperVDriver(driver.ComputeDriver):
         "supports_image_type_vhdx": True,
     }
 
+    # What a driver of another kind of host has other ones of.
+    _new_vmops = vmops.VMOps
+    _new_livemigrationops = livemigrationops.LiveMigrationOps
+
     def __init__(self, virtapi, utilities=None):
         super().__init__(virtapi)
         utilities = utilities or oswin.Utilities.of_this_host()
@@ -75,16 +79,16 @@ class HyperVDriver(driver.ComputeDriver):
         self._imagecache = imagecache.ImageCache(vhdutils, pathutils)
         configdrives = configdriveops.ConfigDriveOps(utilities.access)
         drives = driveops.DriveOps(vmutils)
-        metrics = metricsops.MetricsOps(utilities.metricsutils)
+        self._metricsops = metricsops.MetricsOps(utilities.metricsutils)
         self._volumeops = volumeops.VolumeOps(
-            vmutils, utilities.diskutils, utilities.connectors, drives, metrics
+            vmutils, utilities.diskutils, utilities.connectors, drives, self._metricsops
         )
         self._diskops = diskops.DiskOps(vhdutils, pathutils, self._imagecache, configdrives)
         self._networkops = networkops.NetworkOps(vmutils, utilities.networkutils)
         self._powerops = powerops.PowerOps(vmutils)
         self._consoleops = consoleops.ConsoleOps(utilities.open_pipe)
         self._taggedops = taggedops.TaggedOps(vmutils, self._volumeops, self._diskops)
-        self._vmops = vmops.VMOps(
+        self._vmops = self._new_vmops(
             vmutils,
             virtapi,
             self._diskops,
@@ -93,7 +97,7 @@ class HyperVDriver(driver.ComputeDriver):
             self._powerops,
             self._consoleops,
             configdrives,
-            metrics,
+            self._metricsops,
             drives,
             self._taggedops,
             pci,
@@ -103,7 +107,7 @@ class HyperVDriver(driver.ComputeDriver):
         self._migrationops = migrationops.MigrationOps(
             vhdutils, pathutils, self._diskops, drives, self._shareops, self._powerops, self._vmops
         )
-        self._livemigrationops = livemigrationops.LiveMigrationOps(
+        self._livemigrationops = self._new_livemigrationops(
             vmutils,
             utilities.livemigrationutils,
             self._diskops,
@@ -111,7 +115,7 @@ class HyperVDriver(driver.ComputeDriver):
             self._volumeops,
             self._networkops,
             self._consoleops,
-            metrics,
+            self._metricsops,
         )
         self._rescueops = rescueops.RescueOps(
             vmutils,

@@ -11,25 +11,18 @@ from oslo_log import log as logging
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
-_CLUSTER = "this driver does not use the failover cluster"
-
 # Group → option → its successor, or why it needs none.
 FORMER = {
     "hyperv": {
-        "auto_failback": _CLUSTER,
-        "cluster_event_check_interval": _CLUSTER,
         "config_drive_cdrom": "a config drive is a DVD always, see [DEFAULT] config_drive_format",
         "enable_remotefx": "Windows has no RemoteFX any more",
         "evacuate_task_state_timeout": "this driver does not evacuate its host; see nova's "
         "host-evacuate-live",
-        "failover_period": _CLUSTER,
         "force_destroy_instances": "an instance is deleted at once, whatever else is done with it",
-        "instance_live_migration_timeout": _CLUSTER,
-        "max_failover_count": _CLUSTER,
         "move_disks_on_cold_migration": "disks move unless both hosts have the same instances_path",
         "power_state_event_polling_interval": "see state_event_interval",
         "qemu_img_cmd": "this driver needs no qemu-img",
-        "recreate_ports_on_failover": _CLUSTER,
+        "recreate_ports_on_failover": "adapters are connected anew after every failover",
     },
     "coordination": {"backend_url": "nothing is shared between hosts that takes a lock"},
 }

@@ -41,7 +41,7 @@ class LiveMigrationOps:
         :raises nova.exception.InvalidLocalStorage: it shall move with disks, but they are shared
         :raises nova.exception.InvalidSharedStorage: it shall move without disks, but they are not shared
         """
-        self._check_configuration()
+        self._check_configuration(instance)
         if self._vmutils.vm_exists(instance.name):
             raise exception.MigrationPreCheckError(
                 reason=f"this host has a virtual machine {instance.name} already"
@@ -70,7 +70,7 @@ class LiveMigrationOps:
             raise exception.MigrationPreCheckError(
                 reason="only this host has the key of the state of its TPM, and no other can start it"
             )
-        self._check_configuration()
+        self._check_configuration(instance)
         if self._vmutils.get_vm_snapshots(instance.name):
             raise exception.MigrationPreCheckError(reason="its virtual machine has checkpoints")
         if not migrate_data.is_shared_instance_path and self._volumeops.has_files(block_device_info):
@@ -97,11 +97,10 @@ class LiveMigrationOps:
         try:
             if not shared:
                 self._shareops.put_what_hyper_v_leaves(instance, dest)
-            self._livemigrationutils.live_migrate_vm(instance.name, dest, migrate_disks=not shared)
+            self._move(instance, dest, shared)
         except (exception.MigrationError, exceptions.OSWinException, exceptions.x_wmi) as error:
             if self._vmutils.vm_exists(instance.name):
-                cancelled = getattr(error, "job_state", None) in ENDED_BY_REQUEST
-                status = "cancelled" if cancelled else "failed"
+                status = "cancelled" if self._is_cancelled(instance, error) else "failed"
                 LOG.error("Live migration to %s %s: %s", dest, status, error, instance=instance)
                 recover_method(context, instance, dest, migrate_data, migration_status=status)
                 return
@@ -138,7 +137,13 @@ class LiveMigrationOps:
         if destroy_disks:
             self._diskops.remove_folder(instance)
 
-    def _check_configuration(self):
+    def _move(self, instance, dest, shared):
+        self._livemigrationutils.live_migrate_vm(instance.name, dest, migrate_disks=not shared)
+
+    def _is_cancelled(self, instance, error):
+        return getattr(error, "job_state", None) in ENDED_BY_REQUEST
+
+    def _check_configuration(self, instance):
         try:
             self._livemigrationutils.check_live_migration_config()
         except exceptions.HyperVException as error:

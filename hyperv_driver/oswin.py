@@ -4,6 +4,7 @@
 import dataclasses
 from typing import Any
 
+from nova import exception
 from oslo_utils import uuidutils
 
 from hyperv_driver import batches
@@ -14,11 +15,13 @@ with without_eventlet():
     from os_win.utils import _wqlutils
 
     # utilsfactory imports these by name, when first asked: import here all those that import eventlet.
+    from os_win.utils.compute import clusterutils
     from os_win.utils.network import networkutils  # noqa: F401
 
 __all__ = [
-    "Utilities", "adapters", "attached_files", "constants", "enable_tpm", "exceptions", "external_switches",
-    "inject_nmi", "instances", "iops_limit", "numa_nodes", "planned_machines", "reserves_bandwidth",
+    "ClusterUtilities", "Utilities", "adapters", "attached_files", "constants", "enable_tpm", "exceptions",
+    "external_switches", "inject_nmi", "instances", "iops_limit", "numa_nodes", "planned_machines",
+    "reserves_bandwidth",
 ]  # fmt: skip
 
 _ABSOLUTE = 2  # BandwidthReservationMode
@@ -140,7 +143,7 @@ class Utilities:
     open_pipe: Any
 
     @classmethod
-    def of_this_host(cls):
+    def of_this_host(cls, **more):
         """:raises os_win.exceptions.OSWinException: this is no Windows that os-win knows."""
         # pywin32 is there on Windows only.
         from hyperv_driver import access, connectors, serial_pipe
@@ -157,4 +160,24 @@ class Utilities:
             access=access.FileAccess(),
             connectors=connectors.Connectors(),
             open_pipe=serial_pipe.SerialPipe,
+            **more,
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class ClusterUtilities(Utilities):
+    """Those of a host that is a node of a failover cluster."""
+
+    clusterutils: Any
+
+    @classmethod
+    def of_this_host(cls):
+        """:raises nova.exception.InvalidConfiguration: it is no node, or its cluster service does not run"""
+        try:
+            # [os_win] connect_cluster_timeout says how long it waits for a service that still starts.
+            connected = clusterutils.ClusterUtils()
+        except (exceptions.OSWinException, exceptions.x_wmi) as error:
+            raise exception.InvalidConfiguration(
+                f"HyperVClusterDriver takes a node of a failover cluster, which this host is not: {error}"
+            ) from error
+        return super().of_this_host(clusterutils=connected)

@@ -80,7 +80,6 @@ REASONS = {
     "Encrypted volumes": "os-brick has encryptors for Linux only",
     "Shielded instances": "not yet: Windows makes them on a host that a Host Guardian Service attests, of a "
     "signed template and its owner's shielding data file; images that ask for it are refused",
-    "Failover cluster": "not yet: servers move between hosts by nova's own migrations",
 }
 
 

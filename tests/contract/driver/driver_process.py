@@ -81,6 +81,17 @@ def run(code):
     return names["said"]
 
 
+def serve(driver_class, host="this"):
+    global hyperv
+    os.makedirs(INSTANCES, exist_ok=True)
+    hyperv = driver_class(FakeVirtAPI())
+    hyperv.init_host(host)
+    print("ready", flush=True)
+    for line in iter(input, "end"):
+        print(json.dumps(run(json.loads(line))), flush=True)
+    hyperv.cleanup_host(host)
+
+
 images.fetch = fetch
 records = Records()
 for patch in records.patches:
@@ -92,13 +103,8 @@ CONF.set_override("state_event_interval", 1, group="hyperv")
 CONF.set_override("volume_attach_retry_count", 2, group="hyperv")
 CONF.set_override("volume_attach_retry_interval", 1, group="hyperv")
 CONF.set_override("my_ip", os.environ.get("HOST_ADDRESS", "192.0.2.7"))
-os.makedirs(INSTANCES, exist_ok=True)
 # The name of the test's host, as a contained process has it for its own.
 platform.node = lambda: os.environ.get("COMPUTERNAME", "HV1")
 admin = context.get_admin_context()
-hyperv = driver.HyperVDriver(FakeVirtAPI())
-hyperv.init_host("this")
-print("ready", flush=True)
-for line in iter(input, "end"):
-    print(json.dumps(run(json.loads(line))), flush=True)
-hyperv.cleanup_host("this")
+if __name__ == "__main__":
+    serve(driver.HyperVDriver)

@@ -38,6 +38,21 @@ def find(name="{NAME}"):
 class MigrationCase(TwoHostsTest):
     program = "tests.contract.driver.driver_process"
 
+    RESIZE = """
+copied = hyperv.migrate_disk_and_power_off(admin, made, "127.40.0.2", large, [port], {}, timeout=0)
+said = [copied, hyperv.list_instances(), sorted(os.listdir(INSTANCES))]
+"""
+    FINISH = """
+made.old_flavor, made.flavor = small, large
+migration = objects.Migration(source_compute="HV1", dest_compute="HV2")
+meta = image_meta("vhdx", hw_machine_type="hyperv-gen2")
+hyperv.finish_migration(admin, migration, made, said_before, [port], meta, True, {}, {})
+vmutils = hyperv._vmops._vmutils
+path = vmutils.get_vm_storage_paths(made.name)[0][0]
+said = [*find(), hyperv._diskops._vhdutils.get_vhd_size(path)["VirtualSize"] >> 30,
+        vmutils.get_vm_memory_info(made.name)["Limit"], sorted(os.listdir(INSTANCES))]
+"""
+
     def setUp(self):
         super().setUp()
         self.source, self.destination = (self.nova(program) for program in self.programs)
@@ -125,6 +140,23 @@ said = find()
 hyperv.rollback_live_migration_at_destination(admin, made, [port], {}, destroy_disks=True)
 """)
         )
+
+    def abort_while_it_moves(self, data):
+        return self.source(f"""
+import threading
+called = []
+def recover(context, instance, dest, data, migration_status="failed"):
+    called.append(migration_status)
+arguments = admin, made, "HV2", lambda *given: called.append("post"), recover, None, unpacked({data})
+moving = threading.Thread(target=hyperv.live_migration, args=arguments)
+moving.start()
+jobs = hyperv._vmops._vmutils._jobutils
+system = hyperv._vmops._vmutils._lookup_vm_check(made.name, as_vssd=False)
+wait_for(lambda: jobs._get_pending_jobs_affecting_element(system))
+hyperv.live_migration_abort(made)
+moving.join()
+said = called
+""")
 
 
 class MigrationTest(MigrationCase):
@@ -245,23 +277,6 @@ said = find()[0]
         self.assertEqual([["HV1"], False], [self.homes(), self.folder_of(1).exists()])
         self.assertEqual(RUNNING, self.source("said = find()")[0])
 
-    def abort_while_it_moves(self, data):
-        return self.source(f"""
-import threading
-called = []
-def recover(context, instance, dest, data, migration_status="failed"):
-    called.append(migration_status)
-arguments = admin, made, "HV2", lambda *given: called.append("post"), recover, None, unpacked({data})
-moving = threading.Thread(target=hyperv.live_migration, args=arguments)
-moving.start()
-jobs = hyperv._vmops._vmutils._jobutils
-system = hyperv._vmops._vmutils._lookup_vm_check(made.name, as_vssd=False)
-wait_for(lambda: jobs._get_pending_jobs_affecting_element(system))
-hyperv.live_migration_abort(made)
-moving.join()
-said = called
-""")
-
     @feature("Live migration")
     def test_a_destination_that_dies_while_an_instance_moves(self):
         self.spawn()
@@ -276,21 +291,6 @@ said = called
         self.assertEqual(["failed"], self.programs[0].end())
         self.assertEqual(["HV1"], self.homes())
         self.assertEqual(RUNNING, self.source("said = find()")[0])
-
-    RESIZE = """
-copied = hyperv.migrate_disk_and_power_off(admin, made, "127.40.0.2", large, [port], {}, timeout=0)
-said = [copied, hyperv.list_instances(), sorted(os.listdir(INSTANCES))]
-"""
-    FINISH = """
-made.old_flavor, made.flavor = small, large
-migration = objects.Migration(source_compute="HV1", dest_compute="HV2")
-meta = image_meta("vhdx", hw_machine_type="hyperv-gen2")
-hyperv.finish_migration(admin, migration, made, said_before, [port], meta, True, {}, {})
-vmutils = hyperv._vmops._vmutils
-path = vmutils.get_vm_storage_paths(made.name)[0][0]
-said = [*find(), hyperv._diskops._vhdutils.get_vhd_size(path)["VirtualSize"] >> 30,
-        vmutils.get_vm_memory_info(made.name)["Limit"], sorted(os.listdir(INSTANCES))]
-"""
 
     @feature("Cold migration between hosts")
     def test_resize_to_another_host(self):

@@ -12,6 +12,7 @@ NOVA_COMPUTE = [
     "os_vif:initialize",
     "nova.compute.manager",
     "hyperv_driver.driver",
+    "hyperv_driver.clusterdriver",
     "hyperv_driver.connectors",
     "oslo_messaging._drivers.impl_rabbit",
     "kombu.transport.pyamqp",

@@ -3,6 +3,8 @@ import inspect
 import json
 import pathlib
 import sys
+import types
+from unittest import mock
 
 import nova.virt
 import os_resource_classes as orc
@@ -11,7 +13,7 @@ from nova.compute import provider_tree
 from nova.virt import driver as nova_driver
 from oslo_utils import uuidutils
 
-from hyperv_driver import batches, driver, errors
+from hyperv_driver import batches, clusterdriver, driver, errors
 from tests.unit.driver import base, fake_host
 from tests.unit.driver.base import instance, vif
 
@@ -156,8 +158,14 @@ class InterfaceTest(base.DriverTestCase):
         self.addCleanup(sys.modules.pop, "nova.virt.hyperv", None)
         self.useFixture_patch("nova.virt.__path__", [*nova.virt.__path__, str(NOVA_VIRT)])
         self.useFixture_patch("hyperv_driver.oswin.Utilities.of_this_host", fake_host.utilities)
-        loaded = nova_driver.load_compute_driver(self.virtapi, "hyperv.HyperVDriver")
-        self.assertIsInstance(loaded, driver.HyperVDriver)
+        utilities = types.SimpleNamespace(**vars(fake_host.utilities()), clusterutils=mock.Mock())
+        self.useFixture_patch("hyperv_driver.oswin.ClusterUtilities.of_this_host", lambda: utilities)
+        for name, expected in (
+            ("hyperv.HyperVDriver", driver.HyperVDriver),
+            ("hyperv.HyperVClusterDriver", clusterdriver.HyperVClusterDriver),
+        ):
+            loaded = nova_driver.load_compute_driver(self.virtapi, name)
+            self.assertIs(expected, type(loaded))
 
     def test_exceptions_without_an_instance(self):
         @errors.converts_exceptions

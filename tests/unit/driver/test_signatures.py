@@ -6,7 +6,7 @@ import inspect
 import testtools
 from nova.virt import driver as nova_driver
 
-from hyperv_driver import driver
+from hyperv_driver import clusterdriver, driver
 
 
 def methods(of):
@@ -28,10 +28,11 @@ def parameters(function):
 class InterfaceTest(testtools.TestCase):
     def test_every_method_is_novas_with_its_signature(self):
         novas = methods(nova_driver.ComputeDriver)
-        ours = methods(driver.HyperVDriver)
-        self.assertEqual([], sorted(ours.keys() - novas.keys()))
-        for name, function in ours.items():
-            self.assertEqual(parameters(novas[name]), parameters(function), name)
+        for driver_class in (driver.HyperVDriver, clusterdriver.HyperVClusterDriver):
+            ours = methods(driver_class)
+            self.assertEqual([], sorted(ours.keys() - novas.keys()))
+            for name, function in ours.items():
+                self.assertEqual(parameters(novas[name]), parameters(function), name)
 
     def test_every_capability_is_one_of_novas(self):
         known = nova_driver.ComputeDriver.capabilities.keys()

@@ -27,12 +27,11 @@ class WithoutEventletTest(testtools.TestCase):
             import sys
             from nova import monkey_patch
             monkey_patch.patch(backend="threading")
-            import hyperv_driver.driver
+            import hyperv_driver.clusterdriver
             from os_win import utilsfactory
-            for kind, variants in utilsfactory.utils_map.items():
-                if kind != "clusterutils":
-                    for variant in variants:
-                        utilsfactory.importutils.import_class(variant["path"])
+            for variants in utilsfactory.utils_map.values():
+                for variant in variants:
+                    utilsfactory.importutils.import_class(variant["path"])
             assert "eventlet" not in sys.modules
         """)
         done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True)
