@@ -23,9 +23,8 @@ class Wiring:
     def connect(self, port_id, details, tagged=()):
         """Connect an adapter to the switch of its physical network, in its VLAN.
 
-        :param tagged: the VLANs that it has besides, with their tags
-
         :param details: the port's, as neutron-server gives them.
+        :param tagged: the VLANs that it has besides, with their tags.
         :raises Unwireable: Hyper-V has nothing for such a network.
         """
         network_type = details["network_type"]

@@ -66,6 +66,22 @@ class TestRegistryModules(HostCase):
         self.assertTrue(self.succeed("win_regedit", path=self.KEY, state="absent")["changed"])
         self.assertFalse(self.succeed("win_regedit", path=self.KEY, state="absent")["changed"])
 
+    def differ(self, **parameters):
+        result = self.succeed("win_regedit", path=self.KEY, _diff=True, **parameters)["diff"]
+        return result["before"], result["after"]
+
+    def test_diff(self):
+        key, ten = self.KEY, {"v": {"type": "DWord", "value": "0x0000000a"}}
+        self.assertEqual(({}, {key: {}}), self.differ(name="v", data=10, type="dword", _check_mode=True))
+        self.assertEqual(({}, {key: ten}), self.differ(name="v", data=10, type="dword"))
+        self.assertEqual(({key: ten}, {key: ten}), self.differ(name="v", data=10, type="dword"))
+        text = {"v": {"type": "String", "value": "x"}}
+        self.assertEqual(({key: ten}, {key: text}), self.differ(name="v", data="x"))
+        self.assertEqual(({key: text}, {key: {}}), self.differ(name="v", state="absent"))
+        self.assertEqual(({key: {}}, {}), self.differ(delete_key=True, state="absent"))
+        data = {"v": {"type": "Binary", "value": ["0xbe", "0xef"]}}
+        self.assertEqual(({}, {key: data}), self.differ(name="v", data="hex:be,ef", type="binary"))
+
     def test_refusals(self):
         self.fail_with("is not a valid powershell path", "win_regedit", path=r"HKLM\x", name="v")
         self.fail_with(
@@ -88,6 +104,15 @@ class TestEnvironment(HostCase):
         self.assertEqual("1", self.environment()["A"])
         self.succeed("win_environment", name="A", level="machine", state="absent")
         self.assertNotIn("A", self.environment())
+
+    def test_diff(self):
+        given = {"name": "A", "level": "machine", "_diff": True}
+        before, after = {"machine": {}}, {"machine": {"A": "1"}}
+        diff = self.succeed("win_environment", value="1", _check_mode=True, **given)["diff"]
+        self.assertEqual({"before": before, "after": after}, diff)
+        self.succeed("win_environment", value="1", **given)
+        diff = self.succeed("win_environment", state="absent", **given)["diff"]
+        self.assertEqual({"before": after, "after": before}, diff)
 
     def test_a_user_s_path_follows_the_machine_s(self):
         self.succeed("win_environment", variables={"Path": r"C:\Tools"}, level="user")

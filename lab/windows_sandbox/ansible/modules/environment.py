@@ -17,11 +17,16 @@ def win_environment(call: ModuleCall) -> dict[str, Any]:
         )
     variables = call["variables"] or {call["name"]: call["value"]}
     result: dict[str, Any] = {"values": {}, "changed": False}
+    shown = {"before": {}, "after": {}}
     for name, value in variables.items():
         status = _set(call, name, value)
         result["values"][name] = status
         result["changed"] |= status["changed"]
         result |= {"before_value": status["before"], "value": status["after"]}
+        for when, values in shown.items():
+            if status[when]:
+                values[name] = status[when]
+    call.diff = {when: {call["level"]: values} for when, values in shown.items()}
     return result
 
 

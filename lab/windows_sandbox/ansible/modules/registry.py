@@ -2,6 +2,7 @@
 """win_regedit, win_reg_stat."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from lab.windows_sandbox.ansible.modules.call import ModuleCall, ModuleFailed
@@ -17,6 +18,16 @@ _KINDS = {
     "qword": "REG_QWORD",
 }
 _BYTES = ("REG_NONE", "REG_BINARY")
+# Names of .NET's RegistryValueKind.
+_KIND_NAMES = {
+    "REG_NONE": "None",
+    "REG_BINARY": "Binary",
+    "REG_DWORD": "DWord",
+    "REG_EXPAND_SZ": "ExpandString",
+    "REG_MULTI_SZ": "MultiString",
+    "REG_SZ": "String",
+    "REG_QWORD": "QWord",
+}
 _LARGEST = {"dword": 0xFFFFFFFF, "qword": 0xFFFFFFFFFFFFFFFF}
 
 
@@ -80,6 +91,8 @@ def win_regedit(call: ModuleCall) -> dict[str, Any]:
         whole_key = call["delete_key"] and not name
         if registry.key_exists(key) if whole_key else registry.get(key, name):
             result["changed"] = True
+            here = {} if whole_key else {name: _in_diff(registry.get(key, name), call.session.expand)}
+            call.diff = {"before": {call["path"]: here}, "after": {} if whole_key else {call["path"]: {}}}
             if not call.check_mode:
                 registry.delete_key(key) if whole_key else registry.delete_value(key, name)
         return result
@@ -90,7 +103,13 @@ def win_regedit(call: ModuleCall) -> dict[str, Any]:
         )
         kind = "string"
     new, old = (_KINDS[kind], _data(kind, name, call["data"])), registry.get(key, name)
-    result["changed"] = not registry.key_exists(key)
+    result["changed"] = is_new_key = not registry.key_exists(key)
+    before, after = {}, {}
+    call.diff = {"before": {} if is_new_key else {call["path"]: before}, "after": {call["path"]: after}}
+    if old and new[1] is not None:
+        before[name] = _in_diff(old)
+    if new[1] is not None and not (is_new_key and call.check_mode):
+        after[name] = _in_diff(new)
     if new[1] is not None and new != old:
         result |= {
             "changed": True,
@@ -102,6 +121,20 @@ def win_regedit(call: ModuleCall) -> dict[str, Any]:
         if new[1] is not None:
             registry.set(key, name, *new)
     return result
+
+
+def _in_diff(value: tuple[str, Any], expand: Callable[[str], str] = str) -> dict[str, Any]:
+    kind, data = value
+    match kind:
+        case "REG_NONE" | "REG_BINARY":
+            data = [f"0x{byte:02x}" for byte in data]
+        case "REG_DWORD":
+            data = f"0x{data:08x}"
+        case "REG_QWORD":
+            data = f"0x{data:016x}"
+        case "REG_EXPAND_SZ":
+            data = expand(data)
+    return {"type": _KIND_NAMES[kind], "value": data}
 
 
 def _property(call: ModuleCall, value: tuple[str, Any]) -> dict[str, Any]:
