@@ -3,7 +3,8 @@
 
 ``python -m tests.selections > doc/source/tests.rst`` makes the page from the files of ``roles/tempest``; a
 unit test fails while the file there is another. ``python -m tests.selections RESULTS``, with results.json of
-a nightly that is well, first makes of it the lists of what must pass and of what is skipped.
+a nightly that is well, first makes of it the lists of what must pass, of what is skipped, and of how long
+tests take.
 """
 
 import itertools
@@ -15,6 +16,8 @@ import textwrap
 ROOT = pathlib.Path(__file__).parents[1]
 FILES = ROOT / "roles" / "tempest" / "files"
 EXPECTED, SKIPS, EXCLUSIONS = "long-expected-to-pass.txt", "skips.txt", "exclusions.txt"
+# Seconds that a class takes for the server that its tests share, which no test shows.
+FIXTURE = 10
 
 
 def remake(results):
@@ -25,6 +28,19 @@ def remake(results):
     skipped = sorted((item["id"], reason(item["details"])) for item in results if item["status"] == "skip")
     head = "# What Tempest skipped in that nightly, and what it said. Made by python -m tests.selections."
     (FILES / SKIPS).write_text("\n".join([head, *(f"{name}  # {why}" for name, why in skipped)]) + "\n")
+
+    head = "# How long tests took in that nightly, the first of a class with its fixture. Made as those."
+    (FILES / "seconds.txt").write_text("\n".join([head, *durations(results)]) + "\n")
+
+
+def durations(results):
+    """Return lines of seconds and a test."""
+    classes = set()
+    for item in sorted(results, key=lambda item: item["id"]):
+        if item["status"] == "success":
+            name = item["id"].rpartition(".")[0]
+            yield f"{item['seconds'] + (0 if name in classes else FIXTURE):.1f} {item['id']}"
+            classes.add(name)
 
 
 def reason(details):
