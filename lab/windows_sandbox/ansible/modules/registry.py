@@ -8,17 +8,7 @@ from typing import Any
 from lab.windows_sandbox.ansible.modules.call import ModuleCall, ModuleFailed
 from lab.windows_sandbox.environment import user_key
 
-_KINDS = {
-    "none": "REG_NONE",
-    "binary": "REG_BINARY",
-    "dword": "REG_DWORD",
-    "expandstring": "REG_EXPAND_SZ",
-    "multistring": "REG_MULTI_SZ",
-    "string": "REG_SZ",
-    "qword": "REG_QWORD",
-}
-_BYTES = ("REG_NONE", "REG_BINARY")
-# Names of .NET's RegistryValueKind.
+# By Windows' own names, those of .NET's RegistryValueKind.
 _KIND_NAMES = {
     "REG_NONE": "None",
     "REG_BINARY": "Binary",
@@ -28,6 +18,8 @@ _KIND_NAMES = {
     "REG_SZ": "String",
     "REG_QWORD": "QWord",
 }
+_KINDS = {name.lower(): kind for kind, name in _KIND_NAMES.items()}
+_BYTES = ("REG_NONE", "REG_BINARY")
 _LARGEST = {"dword": 0xFFFFFFFF, "qword": 0xFFFFFFFFFFFFFFFF}
 
 
@@ -123,11 +115,15 @@ def win_regedit(call: ModuleCall) -> dict[str, Any]:
     return result
 
 
+def _hexadecimal(data: bytes) -> list[str]:
+    return [f"0x{byte:02x}" for byte in data]
+
+
 def _in_diff(value: tuple[str, Any], expand: Callable[[str], str] = str) -> dict[str, Any]:
     kind, data = value
     match kind:
         case "REG_NONE" | "REG_BINARY":
-            data = [f"0x{byte:02x}" for byte in data]
+            data = _hexadecimal(data)
         case "REG_DWORD":
             data = f"0x{data:08x}"
         case "REG_QWORD":
@@ -139,7 +135,7 @@ def _in_diff(value: tuple[str, Any], expand: Callable[[str], str] = str) -> dict
 
 def _property(call: ModuleCall, value: tuple[str, Any]) -> dict[str, Any]:
     kind, data = value
-    raw = [f"0x{byte:02x}" for byte in data] if kind in _BYTES else data
+    raw = _hexadecimal(data) if kind in _BYTES else data
     shown = list(data) if kind in _BYTES else call.session.expand(data) if kind == "REG_EXPAND_SZ" else data
     return {"type": kind, "value": shown, "raw_value": raw}
 
