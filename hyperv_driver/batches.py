@@ -8,6 +8,7 @@ Microsoft's documentation of Msvm_VirtualSystemManagementService, and what os-wi
 """
 
 import dataclasses
+import functools
 import re
 import time
 import uuid
@@ -59,7 +60,6 @@ class Machine:
     :ivar limit_cpu_features: whether it can move to hosts with other processors of the same make
     :ivar is_host: whether it can have virtual machines of its own
     :ivar serial_pipe: the path of the pipe that its first serial port is
-    :ivar adapters: MAC addresses of its network adapters, by their names
     :ivar drives: its Drives
     :ivar shuts_down_with_host: whether the host's shutdown shuts its guest down; else it saves its state, or
         turns it off if it has devices
@@ -78,7 +78,6 @@ class Machine:
     vcpus: int
     limit_cpu_features: bool
     serial_pipe: str
-    adapters: dict
     drives: list
     boot_order: list
     shuts_down_with_host: bool = False
@@ -127,6 +126,7 @@ class VMUtils(vmutils10.VMUtils10):
         """Make a virtual machine, with its devices; it is off.
 
         :param machine: the Machine
+        :returns: what adds its network adapters: called with their MAC addresses, by their names
         :raises os_win.exceptions.HyperVException: something of it cannot be had; what is there by then stays.
         """
         settings = self._define(machine)
@@ -134,9 +134,11 @@ class VMUtils(vmutils10.VMUtils10):
             self._conn, self._CIM_RES_ALLOC_SETTING_DATA_CLASS, element_instance_id=settings.InstanceID
         )
         self._modify(_configured(parts, machine, self._SERIAL_PORT_RES_SUB_TYPE))
-        drives = self._add_devices(settings, machine, parts)
+        templates = self._templates()
+        drives = self._add_devices(settings, machine, parts, templates)
         if machine.generation == constants.VM_GEN_2 and machine.boot_order:
             self._boot_from(machine, [drives[path] for path in machine.boot_order])
+        return functools.partial(self._add_adapters, settings, templates[NETWORK_ADAPTER])
 
     def _define(self, machine):
         wanted = self._conn.Msvm_VirtualSystemSettingData.new()
@@ -161,25 +163,14 @@ class VMUtils(vmutils10.VMUtils10):
         self._jobutils.check_ret_val(code, job)
         return self._lookup_vm_check(machine.name)
 
-    def _add_devices(self, settings, machine, parts):
-        """Add the SCSI controller, the adapters, the host's devices, and the drives.
+    def _add_devices(self, settings, machine, parts, templates):
+        """Add the SCSI controller, the host's devices, and the drives.
 
-        :returns: the drives' paths, by the paths of the files in them
+        :returns: the drives, by the paths of the files in them
         """
-        templates = self._templates()
         controller = _text(templates[self._SCSI_CTRL_RES_SUB_TYPE], VirtualSystemIdentifiers=[_new_guid()])
-        adapters = [
-            _text(
-                templates[NETWORK_ADAPTER],
-                ElementName=name,
-                VirtualSystemIdentifiers=[_new_guid()],
-                Address=address.replace(":", ""),
-                StaticMacAddress=True,
-            )
-            for name, address in machine.adapters.items()
-        ]
         devices = [_text(templates[PCI_EXPRESS_PORT], HostResource=[path]) for path in machine.devices]
-        added = self._add(settings, [controller, *adapters, *devices])
+        added = self._add(settings, [controller, *devices])
         (scsi,) = [path for path in added if f":{self._RESOURCE_ALLOC_SETTING_DATA_CLASS}." in path]
         if not machine.drives:
             return {}
@@ -193,7 +184,7 @@ class VMUtils(vmutils10.VMUtils10):
             (ide[str(drive.ide[0])], drive.ide[1]) if drive.ide else (scsi, on_scsi.index(drive))
             for drive in machine.drives
         ]
-        added = self._add(
+        self._add(
             settings,
             [
                 _text(
@@ -207,21 +198,34 @@ class VMUtils(vmutils10.VMUtils10):
                 for drive, (controller, slot) in zip(machine.drives, places, strict=True)
             ],
         )
-        if len(added) > 1:
-            added = self._found(settings, places)
+        drives = self._found(settings, places)
         self._add(
             settings,
             [
                 _text(
                     templates[self._DVD_DISK_RES_SUB_TYPE if drive.is_dvd else self._HARD_DISK_RES_SUB_TYPE],
-                    Parent=path,
+                    Parent=found.path_(),
                     HostResource=[drive.path],
                     **({"IOPSLimit": drive.iops_limit} if drive.iops_limit else {}),
                 )
-                for drive, path in zip(machine.drives, added, strict=True)
+                for drive, found in zip(machine.drives, drives, strict=True)
             ],
         )
-        return dict(zip([drive.path for drive in machine.drives], added, strict=True))
+        return dict(zip([drive.path for drive in machine.drives], drives, strict=True))
+
+    def _add_adapters(self, settings, template, addresses):
+        adapters = [
+            _text(
+                template,
+                ElementName=name,
+                VirtualSystemIdentifiers=[_new_guid()],
+                Address=address.replace(":", ""),
+                StaticMacAddress=True,
+            )
+            for name, address in addresses.items()
+        ]
+        if adapters:
+            self._add(settings, adapters)
 
     def _templates(self):
         """What Hyper-V gives to copy, one of each kind of resource; by kind.
@@ -234,23 +238,25 @@ class VMUtils(vmutils10.VMUtils10):
         return {template.ResourceSubType: template for template in found}
 
     def _found(self, settings, places):
-        """The paths of the drives in these places: in which order Hyper-V names new ones is not said.
+        """The drives in these places: in which order Hyper-V names new ones is not said.
 
         :param places: (path of controller, slot) of each
         """
         resources = _wqlutils.get_element_associated_class(
             self._conn, self._RESOURCE_ALLOC_SETTING_DATA_CLASS, element_instance_id=settings.InstanceID
         )
-        paths = {
-            (resource.Parent.lower(), int(resource.AddressOnParent)): resource.path_()
+        found = {
+            (resource.Parent.lower(), int(resource.AddressOnParent)): resource
             for resource in resources
             if resource.Parent and resource.AddressOnParent
         }
-        return [paths[controller.lower(), slot] for controller, slot in places]
+        return [found[controller.lower(), slot] for controller, slot in places]
 
     def _boot_from(self, machine, drives):
         sources = [
-            self._conn.Msvm_LogicalIdentity(SystemElement=drive)[0].SameElement.path_() for drive in drives
+            source.path_()
+            for drive in drives
+            for source in drive.associators(wmi_association_class="Msvm_LogicalIdentity")
         ]
         settings = self._lookup_vm_check(machine.name)
         # Their paths differ in case, depending on where Hyper-V names them.

@@ -209,8 +209,10 @@ class HyperVDriver(driver.ComputeDriver):
     def spawn(self, context, instance, image_meta, injected_files,
               admin_password, allocations, network_info=None,
               block_device_info=None, power_on=True, accel_info=None):  # fmt: skip
+        # Not asked for its truth: that waits for Neutron.
+        network_info = [] if network_info is None else network_info
         self._vmops.spawn(
-            context, instance, image_meta, injected_files, admin_password, network_info or [],
+            context, instance, image_meta, injected_files, admin_password, network_info,
             block_device_info, power_on,
         )  # fmt: skip
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tells guests which of their devices are those that the user tagged: nova's device metadata."""
 
-import dataclasses
-
 import nova.context
 from nova import block_device, objects
 from nova.objects import fields
@@ -12,54 +10,28 @@ from hyperv_driver import paths
 from hyperv_driver.oswin import constants
 
 
-@dataclasses.dataclass(frozen=True)
-class Tagged:
-    """An instance's tagged devices.
-
-    :ivar adapters: nova's VirtualInterfaces
-    :ivar disks: nova's BlockDeviceMappings
-    :ivar ephemerals: all ephemeral disks of the instance, of these or not, in their order
-    """
-
-    adapters: list
-    disks: list
-    ephemerals: list
-
-    def __bool__(self):
-        return bool(self.adapters or self.disks)
-
-
 class TaggedOps:
     def __init__(self, vmutils, volumeops, diskops):
         self._vmutils = vmutils
         self._volumeops = volumeops
         self._diskops = diskops
 
-    def of(self, instance):
+    def describe(self, instance, block_device_info):
+        """Give the instance its metadata, once its virtual machine is there. nova saves the instance."""
         context = nova.context.get_admin_context()
         adapters = objects.VirtualInterfaceList.get_by_instance_uuid(context, instance.uuid)
         disks = objects.BlockDeviceMappingList.get_by_instance_uuid(context, instance.uuid)
-        return Tagged(
-            [adapter for adapter in adapters if adapter.tag],
-            [disk for disk in disks if disk.tag],
-            [disk for disk in disks if block_device.new_format_is_ephemeral(disk)],
-        )
-
-    def describe(self, instance, tagged, block_device_info):
-        """Give the instance its metadata, once its virtual machine is there. nova saves the instance.
-
-        :param tagged: a Tagged
-        """
+        ephemerals = [disk for disk in disks if block_device.new_format_is_ephemeral(disk)]
         volumes = {
             mapping["connection_info"]["serial"]: mapping["connection_info"]
             for mapping in driver.block_device_info_get_mapping(block_device_info)
         }
-        devices = [_adapter(adapter) for adapter in tagged.adapters]
-        for disk in tagged.disks:
+        devices = [_adapter(adapter) for adapter in adapters if adapter.tag]
+        for disk in [disk for disk in disks if disk.tag]:
             if disk.is_volume:
                 devices.append(self._volume(instance, disk, volumes[disk.volume_id]))
             else:
-                path = self._file(instance, disk, tagged.ephemerals)
+                path = self._file(instance, disk, ephemerals)
                 devices.append(_disk(disk, self._vmutils.get_disk_attachment_info(path, is_physical=False)))
         instance.device_metadata = objects.InstanceDeviceMetadata(devices=devices) if devices else None
 

@@ -2,7 +2,6 @@
 """A virtual machine from spawn to destroy. Its name in Hyper-V is the instance's name, its note the uuid."""
 
 import contextlib
-import dataclasses
 
 import nova.conf
 from nova import exception
@@ -82,18 +81,17 @@ class VMOps:
     ):  # fmt: skip
         """Make the virtual machine of an instance whose disks are there, wire it and start it.
 
+        While nova has Neutron make the ports, to look at ``network_info`` is to wait for them.
+
         :param create_config_drive: makes one and returns its path or None; not given: it is of the disks
         """
-        tagged = self._taggedops.of(instance)
-        if create_config_drive:
-            disks = dataclasses.replace(disks, config_drive=None if tagged else create_config_drive())
+        add_adapters = self._create(instance, spec, disks, block_device_info)
         with self._wait_for_ports(instance, network_info if power_on else []):
-            self._create(instance, spec, disks, block_device_info, network_info)
+            add_adapters(self._networkops.adapters(network_info))
             self._networkops.connect(network_info)
-        self._taggedops.describe(instance, tagged, block_device_info)
-        if create_config_drive and tagged:
-            # It tells of the devices, so that it comes after them.
-            config_drive = create_config_drive()
+            self._taggedops.describe(instance, block_device_info)
+            # A config drive tells of the devices.
+            config_drive = create_config_drive and create_config_drive()
             if config_drive:
                 self._driveops.attach_config_drive(instance.name, spec.generation, config_drive)
         if power_on:
@@ -144,11 +142,12 @@ class VMOps:
             if instance.task_state != task_states.RESIZE_REVERTING:
                 self._diskops.remove_aside(instance)
 
-    def _create(self, instance, spec, disks, block_device_info, network_info):
+    def _create(self, instance, spec, disks, block_device_info):
+        """:returns: what adds the network adapters, see ``batches.VMUtils.build_vm``."""
         name = instance.name
         devices = self._pciops.paths(instance)
         drives, boot_order = driveops.drives(spec.generation, disks, spec.iops_limit)
-        self._vmutils.build_vm(
+        add_adapters = self._vmutils.build_vm(
             batches.Machine(
                 name=name,
                 notes=[instance.uuid],
@@ -162,7 +161,6 @@ class VMOps:
                 vcpus=instance.flavor.vcpus,
                 limit_cpu_features=CONF.hyperv.limit_cpu_features,
                 serial_pipe=paths.serial_pipe(instance.uuid),
-                adapters=self._networkops.adapters(network_info),
                 drives=drives,
                 boot_order=boot_order,
                 is_host=spec.is_host,
@@ -178,6 +176,7 @@ class VMOps:
         if spec.has_tpm:
             self._tpmops.add(name)
         self._consoleops.start(name, instance.uuid)
+        return add_adapters
 
     @contextlib.contextmanager
     def _wait_for_ports(self, instance, network_info):

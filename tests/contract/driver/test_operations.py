@@ -110,7 +110,7 @@ class OperationsTest(OnHyperVTest):
     @feature("Config drive", "Swap disks", "Secure boot", "Dynamic memory")
     def test_config_drive_swap_and_secure_boot(self):
         image = self.add_image("vhdx")
-        for machine_type, dvd in (("hyperv-gen1", "1\\1"), ("hyperv-gen2", "0\\1")):
+        for machine_type, dvd in (("hyperv-gen1", "1\\1"), ("hyperv-gen2", "0\\2")):
             said = self.nova(f"""
                 from unittest import mock
                 metadata = mock.Mock()

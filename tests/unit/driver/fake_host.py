@@ -5,6 +5,7 @@ It proves the driver's own decisions only. That os-win and Hyper-V take what the
 tests/contract/driver, on os-win itself.
 """
 
+import functools
 import os
 import pathlib
 import shutil
@@ -95,7 +96,7 @@ class FakeVMUtils:
             "generation": machine.generation,
             "path": machine.folder,
             "disks": [],
-            "nics": {name: {"mac": address} for name, address in machine.adapters.items()},
+            "nics": {},
             "memory_mb": machine.memory_mb,
             "vcpus": machine.vcpus,
             "memory_ratio": machine.memory_ratio,
@@ -114,6 +115,10 @@ class FakeVMUtils:
                 self.attach_scsi_drive(machine.name, drive.path, drive_type)
         if machine.generation == constants.VM_GEN_2 and machine.boot_order:
             self._vm(machine.name)["boot"] = list(machine.boot_order)
+        return functools.partial(self._add_adapters, machine.name)
+
+    def _add_adapters(self, vm_name, addresses):
+        self._vm(vm_name)["nics"].update({name: {"mac": address} for name, address in addresses.items()})
 
     def attach_ide_drive(self, vm_name, path, ctrller_addr, drive_addr, drive_type=constants.DISK):
         assert self._vm(vm_name)["generation"] == constants.VM_GEN_1

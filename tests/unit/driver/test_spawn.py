@@ -173,6 +173,24 @@ class SpawnTest(base.DriverTestCase):
         self.spawn(vifs=[vif(active=False)])
         self.assertEqual([], seen)
 
+    def test_makes_the_machine_while_neutron_makes_the_ports(self):
+        vms = self.host.vmutils.vms
+        seen = []
+
+        class AsyncNetworkInfo(list):
+            def __iter__(self):
+                seen.append([vm["disks"] != [] for vm in vms.values()])
+                return super().__iter__()
+
+            def __len__(self):
+                return len(list(self))
+
+        network_info = AsyncNetworkInfo([vif()])
+        made = instance()
+        self.glance[made.image_ref] = base.image_file("vhdx")
+        self.driver.spawn(self.context, made, base.image_meta("vhdx"), [], None, {}, network_info)
+        self.assertEqual([True], seen[0])
+
     def test_leaves_to_an_agent_what_it_wires(self):
         port = vif(details={"hyperv_wired_by_agent": True, "vlan": "101"})
         made = self.spawn(vifs=[port])
