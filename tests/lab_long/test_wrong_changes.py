@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tests.lab.command import CHANGES, CHECKOUT, LabTest
 
-# Lines of hyperv_driver/: one attaches the root disk, one removes what a machine had on disk.
-ATTACH = "driveops.py", "self.attach_root(name, generation, disks.root)"
-REMOVE = "vmops.py", "self._diskops.remove_folder(instance)"
+# File of hyperv_driver/, what stands there, and what stands there instead.
+NO_DISK = "vmops.py", "driveops.drives(spec.generation, disks, spec.iops_limit)", "[], []"
+DISKS_LEFT = "vmops.py", "self._diskops.remove_folder(instance)", "pass"
 
 
 class WrongChangesTest(LabTest):
@@ -20,26 +20,23 @@ class WrongChangesTest(LabTest):
 
     def test_driver_that_attaches_no_disk(self):
         """Hyper-V starts such a machine and nova is content: the host itself has to be asked."""
-        outcome = self.push_driver_without(*ATTACH)
+        outcome = self.push_driver(*NO_DISK)
         self.assertEqual(-1, outcome.vote)
         self.assertIn("the host has no disk", outcome.page)
 
     def test_driver_that_leaves_disks_behind(self):
         """Every test passes, and the host fills up."""
-        outcome = self.push_driver_without(*REMOVE)
+        outcome = self.push_driver(*DISKS_LEFT)
         self.assertEqual(-1, outcome.vote)
         self.assertRegex(outcome.page, r"left on the host: C:\\OpenStack\\instances\\instance-")
 
-    def push_driver_without(self, file: str, words: str):
-        """Push a change to the driver, as it is, that takes a line out of it."""
+    def push_driver(self, file: str, former: str, new: str):
+        """Push a change to the driver as it is, with something else in one place."""
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
         subprocess.run(["git", "clone", "--quiet", "--shared", CHECKOUT, folder / "tree"], check=True)
         path = folder / "tree/hyperv_driver" / file
-        lines = path.read_text().splitlines(keepends=True)
-        (number,) = (number for number, line in enumerate(lines) if words in line)
-        indentation = lines[number][: -len(lines[number].lstrip())]
-        lines[number] = f"{indentation}pass\n"
-        path.write_text("".join(lines))
+        before, after = path.read_text().split(former)
+        path.write_text(before + new + after)
         diff = subprocess.check_output(["git", "-C", folder / "tree", "diff"], text=True)
         (folder / "driver.patch").write_text(diff)
         return self.push("--project", "hyperv-ci", "--patch", folder / "driver.patch")
