@@ -47,8 +47,9 @@ class MigrationOps:
                 if was_on:
                     self._vmops.power_on(instance, block_device_info)
                 raise exception.InstanceFaultRollback(error) from error
+        # While the machine is there still, so that `revert` can tell what is aside: not of an earlier resize.
+        self._diskops.remove_aside(instance)
         self._vmops.destroy(instance, block_device_info, destroy_disks=False)
-        self._pathutils.check_remove_dir(paths.aside_folder(instance.name))
         self._pathutils.rename(paths.instance_folder(instance.name), paths.aside_folder(instance.name))
         return COPIED if copies else ""
 
@@ -68,10 +69,20 @@ class MigrationOps:
             self._diskops.remove_aside(instance)
 
     def revert(self, instance, network_info, block_device_info, power_on):
-        """Make the former virtual machine again, on the disks aside; nova has deleted the new one."""
+        """Make the former virtual machine again, on the disks aside; nova has deleted the new one.
+
+        nova asks for this at its start, too, if it died in ``set_aside``: then the former machine may be
+        there still, or its disks be where they were.
+        """
+        if instance.name in self._vmops.names():
+            if power_on:
+                self._vmops.power_on(instance, block_device_info)
+            return
         spec = specs.spec_of(instance, instance.image_meta, block_device_info)
-        self._diskops.remove_folder(instance)
-        self._pathutils.rename(paths.aside_folder(instance.name), paths.instance_folder(instance.name))
+        aside = paths.aside_folder(instance.name)
+        if self._pathutils.exists(aside):
+            self._diskops.remove_folder(instance)
+            self._pathutils.rename(aside, paths.instance_folder(instance.name))
         disks = self._diskops.present(instance, block_device_info)
         self._vmops.build(instance, spec, disks, block_device_info, network_info, power_on)
 

@@ -278,6 +278,30 @@ class OperationsTest(OnHyperVTest):
         """)
         self.assertEqual([True, False, [1, 0], ["instance-00000001"], RUNNING], said)
 
+    @feature("Clean up after a crash")
+    def test_a_resize_that_a_crash_ended(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            from unittest import mock
+            class Died(BaseException):
+                pass
+            made, said = instance(image_ref="{image}"), []
+            spawn(made, "vhdx", [port := vif()])
+            vmutils, pathutils = hyperv._vmops._vmutils, hyperv._diskops._pathutils
+            for owner, step in ((vmutils, "destroy_vm"), (pathutils, "rename")):
+                with mock.patch.object(owner, step, side_effect=Died):
+                    try:
+                        hyperv.migrate_disk_and_power_off(admin, made, CONF.my_ip, flavor(root_gb=2), [port])
+                    except Died:
+                        said.append(hyperv.list_instances() == [made.name])
+                # As nova does when it starts and finds the instance resize_migrating.
+                with mock.patch("nova.objects.Instance.image_meta", image_meta("vhdx")):
+                    hyperv.finish_revert_migration(admin, made, [port], None)
+                drives = [os.path.basename(path) for path in vmutils.get_vm_storage_paths(made.name)[0]]
+                said.append([hyperv.get_info(made).state, drives])
+        """)
+        self.assertEqual([True, [RUNNING, ["root.vhdx"]], False, [RUNNING, ["root.vhdx"]]], said)
+
     @feature("Crash dump (NMI)")
     def test_crash_dump(self):
         image = self.add_image("vhdx")

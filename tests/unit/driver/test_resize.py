@@ -160,3 +160,47 @@ class ResizeTest(base.DriverTestCase):
         self.set_aside(made)
         self.driver.destroy(self.context, made, [])
         self.assertEqual([], self.folders())
+
+    def revert_at_start(self, made, power_on=True):
+        """What nova asks for when it starts and finds that it died while it put the instance aside."""
+        with mock.patch("nova.objects.Instance.image_meta", base.image_meta("vhdx")):
+            self.driver.finish_revert_migration(self.context, made, [], None, EPHEMERAL, power_on)
+
+    def die(self, made, step):
+        class Died(BaseException):
+            pass
+
+        owner, name = step
+        with mock.patch.object(owner, name, side_effect=Died):
+            self.assertRaises(Died, self.set_aside, made)
+
+    def test_died_wherever(self):
+        vmutils, pathutils = self.host.vmutils, self.host.pathutils
+        for step in (
+            (vmutils, "destroy_vm"),
+            (self.driver._volumeops, "disconnect_all"),
+            (pathutils, "rename"),
+        ):
+            made = self.made()
+            (self.instances / f"{made.name}_aside").mkdir()  # of an earlier resize
+            (self.instances / f"{made.name}_aside" / "root.vhdx").write_text("old")
+            self.die(made, step)
+            self.revert_at_start(made)
+            self.assertEqual(power_state.RUNNING, self.driver.get_info(made).state)
+            self.assertEqual([("ide", "root.vhdx"), ("scsi", "ephemeral0.vhdx")], self.drives(made))
+            self.assertNotEqual("old", (self.instances / made.name / "root.vhdx").read_text())
+            self.assertEqual([made.name], self.folders())
+            self.driver.destroy(self.context, made, [])
+
+    def test_died_with_the_machine_powered_off(self):
+        made = self.made()
+        self.die(made, (self.host.vmutils, "destroy_vm"))
+        self.revert_at_start(made, power_on=False)
+        self.assertEqual(power_state.SHUTDOWN, self.driver.get_info(made).state)
+
+    def test_died_when_all_was_aside(self):
+        made = self.made()
+        self.set_aside(made)
+        self.revert_at_start(made)
+        self.assertEqual([("ide", "root.vhdx"), ("scsi", "ephemeral0.vhdx")], self.drives(made))
+        self.assertEqual([made.name], self.folders())
