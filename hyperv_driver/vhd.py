@@ -6,7 +6,7 @@ lays them out: a footer of 512 bytes at the end; in a dynamic disk a copy of it 
 
 import struct
 
-from hyperv_driver.virtual_disk import VirtualDisk, read_exactly, refuse_unless
+from hyperv_driver.virtual_disk import VirtualDisk, read_exactly, refuse_overlaps, refuse_unless, used_entries
 
 SECTOR = 512
 FOOTER_SIZE = 512
@@ -16,6 +16,8 @@ KINDS = {FIXED: "fixed", DYNAMIC: "dynamic", DIFFERENCING: "differencing"}
 HEADER_SIZE = 1024
 HEADER_COOKIE = b"cxsparse"
 UNUSED_BLOCK = 0xFFFFFFFF
+# https://learn.microsoft.com/windows/win32/api/virtdisk/ns-virtdisk-create_virtual_disk_parameters
+SMALLEST_BLOCK = 512 * 1024
 # Hyper-V's own limit for this format.
 LARGEST = 2040 * 1024**3
 
@@ -59,22 +61,30 @@ def _check_dynamic(file, size, header_at, virtual_size):
     (table_at,) = struct.unpack_from(">Q", header, 16)
     entries, block_size = struct.unpack_from(">II", header, 28)
     refuse_unless(
-        block_size >= SECTOR and block_size & (block_size - 1) == 0,
-        f"blocks of {block_size} bytes, expected a power of two",
+        block_size >= SMALLEST_BLOCK and block_size & (block_size - 1) == 0,
+        f"blocks of {block_size} bytes, expected a power of two from {SMALLEST_BLOCK}",
     )
     blocks = -(-virtual_size // block_size)
     refuse_unless(
-        blocks <= entries <= LARGEST // SECTOR,
-        f"{entries} entries in its block table, expected {blocks} or more",
+        blocks <= entries <= LARGEST // SMALLEST_BLOCK,
+        f"{entries} entries in its block table, expected {blocks} to {LARGEST // SMALLEST_BLOCK}",
     )
-    table = read_exactly(file, table_at, 4 * blocks, "the block allocation table")
+    parts = [
+        (0, FOOTER_SIZE, "the footer's copy"),
+        (header_at, HEADER_SIZE, "the dynamic disk's header"),
+        (table_at, 4 * entries, "the block allocation table"),
+        (size - FOOTER_SIZE, FOOTER_SIZE, "the footer"),
+    ]
+    table = used_entries(file, table_at, ">I", blocks, {UNUSED_BLOCK}, "the block allocation table")
     bitmap_size = -(-block_size // SECTOR // 8 // SECTOR) * SECTOR
     last_start = (size - FOOTER_SIZE - bitmap_size - block_size) // SECTOR
-    for number, (sector,) in enumerate(struct.iter_unpack(">I", table)):
+    for number, sector in table:
         refuse_unless(
-            sector == UNUSED_BLOCK or sector <= last_start,
+            sector <= last_start,
             f"truncated: block {number} is at sector {sector}, beyond the end of the file",
         )
+        parts.append((sector * SECTOR, bitmap_size + block_size, "a block"))
+    refuse_overlaps(parts)
 
 
 def _check_sum(data, at, what):

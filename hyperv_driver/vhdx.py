@@ -6,7 +6,14 @@ equal region tables, and the regions: metadata, and a block allocation table. Nu
 import struct
 import uuid
 
-from hyperv_driver.virtual_disk import UnacceptableDisk, VirtualDisk, read_exactly, refuse_unless
+from hyperv_driver.virtual_disk import (
+    UnacceptableDisk,
+    VirtualDisk,
+    read_exactly,
+    refuse_overlaps,
+    refuse_unless,
+    used_entries,
+)
 
 KI, MI = 1024, 1024**2
 SIGNATURE = b"vhdxfile"
@@ -35,6 +42,8 @@ KNOWN_ITEMS = {
 
 HAS_PARENT = 2
 FULLY_PRESENT, PARTIALLY_PRESENT = 6, 7
+# Entries of blocks that have nothing in the file: not present, undefined, zero, unmapped.
+NO_PLACE = {0, 1, 2, 3}
 
 
 def has_signature(file, size):
@@ -43,7 +52,7 @@ def has_signature(file, size):
 
 def read(file, size):
     """:returns: VirtualDisk; see ``images.inspect``, which calls this for a file with a VHDX's identifier."""
-    _check_header(file)
+    log = _check_header(file)
     regions = _regions(file, size)
     items = _metadata(file, *regions[METADATA])
     refuse_unless(PARENT_LOCATOR not in items, "a disk that names a parent")
@@ -60,23 +69,37 @@ def read(file, size):
         0 < virtual_size <= LARGEST and virtual_size % sector_size == 0,
         f"virtual size of {virtual_size} bytes, expected whole sectors up to {LARGEST}",
     )
-    _check_blocks(file, size, regions[BAT], virtual_size, block_size, sector_size)
+    blocks = _blocks(file, size, regions[BAT], virtual_size, block_size, sector_size)
+    refuse_overlaps(
+        [
+            (0, MI, "the header section"),
+            *([(*log, "the log")] if log[1] else []),
+            *((*place, f"region {region}") for region, place in regions.items()),
+            *((offset, length, "a block") for offset, length in blocks.items()),
+        ]
+    )
     return VirtualDisk("vhdx", virtual_size)
 
 
 def _check_header(file):
+    """:returns: where the log is, and its length; it is empty"""
     valid = {}
     for at in HEADERS_AT:
         header = read_exactly(file, at, HEADER_SIZE, "a header")
         if header[:4] == b"head" and _sum_is_right(header):
             (sequence,) = struct.unpack_from("<Q", header, 8)
-            valid[sequence] = header
+            refuse_unless(
+                valid.setdefault(sequence, header) == header,
+                "its two headers differ, and neither is the later",
+            )
     refuse_unless(valid, "no header whose checksum is right")
     current = valid[max(valid)]
     (version,) = struct.unpack_from("<H", current, 66)
     refuse_unless(version == 1, f"VHDX version {version}, expected 1")
     # Replaying a log can change everything that is checked here, a parent included.
     refuse_unless(not any(current[48:64]), "it was not closed cleanly: its log has entries to replay")
+    length, offset = struct.unpack_from("<IQ", current, 68)
+    return offset, length
 
 
 def _regions(file, size):
@@ -139,7 +162,8 @@ def _item(items, item, length):
     return found
 
 
-def _check_blocks(file, size, bat, virtual_size, block_size, sector_size):
+def _blocks(file, size, bat, virtual_size, block_size, sector_size):
+    """:returns: {start: length} of the blocks that have a place in the file"""
     table_at, table_size = bat
     blocks = -(-virtual_size // block_size)
     # After each so many blocks comes an entry for their sectors' bitmap, which only differencing disks use.
@@ -148,16 +172,23 @@ def _check_blocks(file, size, bat, virtual_size, block_size, sector_size):
     refuse_unless(
         8 * entries <= table_size, f"a block table of {table_size} bytes, expected {8 * entries} or more"
     )
-    table = read_exactly(file, table_at, 8 * entries, "the block allocation table")
-    for number, (entry,) in enumerate(struct.iter_unpack("<Q", table)):
-        if number % (blocks_per_bitmap + 1) == blocks_per_bitmap:
-            continue
-        state, offset = entry & 7, entry >> 20 << 20
-        refuse_unless(state != PARTIALLY_PRESENT, f"entry {number} of its block table is partly in a parent")
+    places = {}
+    table = used_entries(file, table_at, "<Q", entries, NO_PLACE, "the block allocation table")
+    for number, entry in table:
+        is_bitmap = number % (blocks_per_bitmap + 1) == blocks_per_bitmap
+        state, offset, length = entry & 7, entry >> 20 << 20, MI if is_bitmap else block_size
         refuse_unless(
-            state != FULLY_PRESENT or MI <= offset <= size - block_size,
+            is_bitmap or state != PARTIALLY_PRESENT,
+            f"entry {number} of its block table is partly in a parent",
+        )
+        # One that is not in use any more may keep its place.
+        refuse_unless(
+            MI <= offset <= size - length,
             f"truncated: entry {number} of its block table is at byte {offset}, beyond the end of the file",
         )
+        refuse_unless(offset not in places, f"entry {number} of its block table is at the place of another")
+        places[offset] = length
+    return places
 
 
 def _sum_is_right(structure):

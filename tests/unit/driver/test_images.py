@@ -152,6 +152,32 @@ class VHDTest(ImagesTestCase):
         struct.pack_into(">I", data, 1536, len(data) // 512)
         self.assertRefused("truncated: block 0", data, "vhd")
 
+    def test_block_that_holds_what_describes_the_disk(self):
+        # A guest that writes to it would give its disk a parent.
+        for sector, what in (
+            (0, "footer's copy"),
+            (1, "dynamic disk's header"),
+            (3, "block allocation table"),
+        ):
+            data = bytearray(self.image)
+            struct.pack_into(">I", data, 1536, sector)
+            self.assertRefused("overlaps", data, "vhd")
+            self.assertRefused(f"the {what}", data, "vhd")
+
+    def test_block_that_is_there_twice(self):
+        data = bytearray(self.image)
+        (last,) = struct.unpack_from(">I", data, 1536 + 4 * 9)
+        struct.pack_into(">I", data, 1536, last)
+        self.assertRefused("a block at byte", data, "vhd")
+
+    def test_blocks_too_small_to_count(self):
+        data = bytearray(self.image)
+        struct.pack_into(">I", data, 512 + 32, 512)
+        header = data[512:1536]
+        vhd_checksum(header, 36)
+        data[512:1536] = header
+        self.assertRefused("blocks of 512 bytes, expected a power of two from 524288", data, "vhd")
+
 
 class VHDXTest(ImagesTestCase):
     def setUp(self):
@@ -207,6 +233,50 @@ class VHDXTest(ImagesTestCase):
         self.assertRefused("truncated: entry 0", self.image, "vhdx")
         struct.pack_into("<Q", self.image, table, vhdx.PARTIALLY_PRESENT)
         self.assertRefused("entry 0 of its block table is partly in a parent", self.image, "vhdx")
+
+    def region(self, region):
+        """(where its entry is in the first region table, where it is)."""
+        entry = self.image.index(region.bytes_le)
+        return entry, struct.unpack_from("<Q", self.image, entry + 16)[0]
+
+    def test_block_that_holds_what_describes_the_disk(self):
+        # A guest that writes to it would give its disk a parent.
+        (log,) = struct.unpack_from("<Q", self.image, vhdx.HEADERS_AT[0] + 72)
+        _entry, table = self.region(vhdx.BAT)
+        for place, what in (
+            (self.region(vhdx.METADATA)[1], f"region {vhdx.METADATA}"),
+            (table, f"region {vhdx.BAT}"),
+            (log, "the log"),
+        ):
+            for state in (vhdx.FULLY_PRESENT, 3):  # 3: it was unmapped, and may be mapped there again
+                struct.pack_into("<Q", self.image, table, place | state)
+                self.assertRefused("overlaps", self.image, "vhdx")
+                self.assertRefused(what, self.image, "vhdx")
+
+    def test_block_that_is_there_twice(self):
+        _entry, table = self.region(vhdx.BAT)
+        entries = [struct.unpack_from("<Q", self.image, table + 8 * number)[0] for number in range(20)]
+        last = next(entry for entry in entries if entry >> 20)
+        self.assertNotEqual(last, entries[0])
+        struct.pack_into("<Q", self.image, table, last)
+        self.assertRefused("is at the place of another", self.image, "vhdx")
+
+    def test_regions_that_overlap(self):
+        (entry, _table), (_entry, metadata) = self.region(vhdx.BAT), self.region(vhdx.METADATA)
+        for offset in (0, vhdx.REGION_TABLES_AT[1] - vhdx.REGION_TABLES_AT[0]):
+            struct.pack_into("<Q", self.image, entry + offset + 16, metadata + 128 * 1024)
+            at = vhdx.REGION_TABLES_AT[0] + offset
+            set_crc(self.image, at, vhdx.REGION_TABLE_SIZE)
+        self.assertRefused("overlaps region", self.image, "vhdx")
+
+    def test_headers_of_which_none_is_the_later(self):
+        first, second = vhdx.HEADERS_AT
+        self.image[second : second + 4096] = self.image[first : first + 4096]
+        self.assertEqual(20 * MIB, self.inspect(self.image, "vhdx").virtual_size)
+        # The one has a log to replay, the other none.
+        self.image[first + 48 : first + 64] = bytes(range(16))
+        set_crc(self.image, first, vhdx.HEADER_SIZE)
+        self.assertRefused("its two headers differ, and neither is the later", self.image, "vhdx")
 
     def test_checksum_is_the_one_of_the_specification(self):
         # The check value of CRC-32C, as every catalogue of CRCs gives it.
