@@ -33,7 +33,7 @@ class DiskOps:
         :raises nova.exception.FlavorDiskSmallerThanImage:
         """
         image_id, size_gb = instance.image_ref, instance.flavor.root_gb
-        image = self._imagecache.get(context, image_id, disk_format)
+        image = self._imagecache.get(context, image_id, disk_format, instance.trusted_certs)
         if disk_format == "iso":
             with compute_utils.disk_ops_semaphore:
                 self._pathutils.copyfile(image, paths.boot_dvd(instance.name))

@@ -58,6 +58,7 @@ class HyperVDriver(driver.ComputeDriver):
         "supports_secure_boot": True,
         "supports_tagged_attach_interface": True,
         "supports_tagged_attach_volume": True,
+        "supports_trusted_certs": True,
         "supports_vtpm": True,
         "supports_image_type_iso": True,
         "supports_image_type_vhd": True,
@@ -171,6 +172,10 @@ class HyperVDriver(driver.ComputeDriver):
 
     def get_host_uptime(self):
         return self._hostops.uptime()
+
+    def host_power_action(self, action):
+        self._hostops.power(action)
+        return action
 
     def manage_image_cache(self, context, all_instances):
         if config.CONF.image_cache.remove_unused_base_images:

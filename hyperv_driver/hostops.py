@@ -26,6 +26,8 @@ VIRTUALIZATION = {
 }
 FIRST_BUILD = {"GenuineIntel": 14393, "AuthenticAMD": 20348}
 
+POWER_ACTIONS = (constants.HOST_POWER_ACTION_REBOOT, constants.HOST_POWER_ACTION_SHUTDOWN)
+
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 PAGE_KB = 4  # of memory, on every processor that Windows runs on
 
@@ -111,6 +113,17 @@ class HostOps:
         return (
             f"{datetime.datetime.now():%H:%M:%S} up {up.days} days, {datetime.timedelta(seconds=up.seconds)}"
         )
+
+    def power(self, action):
+        """Shut this host down, or reboot it, whatever runs on it.
+
+        :raises NotImplementedError: any other action
+        """
+        if action not in POWER_ACTIONS:
+            raise NotImplementedError(
+                f"host power action {action}, expected one of: {', '.join(POWER_ACTIONS)}"
+            )
+        self._hostutils.host_power_action(action)
 
     def _numa_topology(self):
         """The host's NUMA nodes as nova's objects.NUMATopology.

@@ -26,9 +26,12 @@ class ImageCache:
         self._vhdutils = vhdutils
         self._pathutils = pathutils
 
-    def get(self, context, image_id, disk_format):
+    def get(self, context, image_id, disk_format, trusted_certs=None):
         """The path of an image's file, fetched from Glance if need be.
 
+        :param trusted_certs: nova's, of which one must have signed what is fetched; a file that is there
+            already is taken as it is, as by nova's other drivers
+        :raises nova.exception.CertificateValidationFailed: none did
         :raises nova.exception.ImageUnacceptable: see ``images.inspect``.
         """
         path = paths.cached_image(image_id, disk_format)
@@ -38,7 +41,7 @@ class ImageCache:
                 return path
             self._pathutils.check_create_dir(paths.image_cache())
             part = f"{path}{paths.PART}"
-            nova_images.fetch(context, image_id, part)
+            nova_images.fetch(context, image_id, part, trusted_certs)
             try:
                 disk = images.inspect(part, disk_format)
             except images.UnacceptableDisk as error:

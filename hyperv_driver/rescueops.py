@@ -44,7 +44,7 @@ class RescueOps:
         self._powerops.power_off(instance)
         with contextlib.ExitStack() as undo:
             undo.callback(self._restore, instance, generation)
-            image = self._imagecache.get(context, image_id, disk_format)
+            image = self._imagecache.get(context, image_id, disk_format, instance.trusted_certs)
             rescue_disk = paths.rescue_disk(name, disk_format)
             with compute_utils.disk_ops_semaphore:
                 # A copy: the cache keeps no image because an instance is being rescued with it.

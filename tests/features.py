@@ -19,6 +19,7 @@ FEATURES = {
     "Spawn and destroy, generation 2": (YES, YES),
     "VHD and VHDX images, copy-on-write": (YES, YES),
     "VHD and VHDX images, copied": (YES, YES),
+    "Trusted image certificates": (NO, YES),
     "Images inspected before Hyper-V sees them": (NO, NO),
     "Ephemeral disks": (YES, YES),
     "Swap disks": (NO, NO),
@@ -69,6 +70,7 @@ FEATURES = {
     "Image cache": (YES, YES),
     "Host resources in placement": (YES, YES),
     "Host uptime": (YES, YES),
+    "Host power": (YES, YES),
     "Failover cluster": (NO, YES),
     "Many builds at once on native threads": (NO, NO),
 }

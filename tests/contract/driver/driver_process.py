@@ -92,7 +92,7 @@ def serve(driver_class, host="this"):
     hyperv.cleanup_host(host)
 
 
-images.fetch = fetch
+real, images.fetch = images.fetch, fetch
 records = Records()
 for patch in records.patches:
     patch.start()

@@ -155,6 +155,39 @@ class HostTest(OnHyperVTest):
         self.assertGreater(resources["local_gb"], 0)
         self.assertRegex(uptime, r" up \d+ days, ")
 
+    @feature("Host power")
+    def test_the_host_goes_down_if_told_to(self):
+        asked = []
+        self.model.on_shutdown = asked.append
+        self.addCleanup(setattr, self.model, "on_shutdown", None)
+        said = self.nova("""
+            said = [hyperv.host_power_action(action) for action in ("reboot", "shutdown")]
+            hyperv.host_power_action("startup")
+        """)
+        self.assertEqual([True, False], asked)
+        self.assertEqual(
+            "NotImplementedError: host power action startup, expected one of: reboot, shutdown",
+            said["raised"],
+        )
+
+    @feature("Trusted image certificates")
+    def test_images_are_verified_as_they_are_fetched(self):
+        image = self.add_image("vhdx", "55555555")
+        said = self.nova(f"""
+            from nova import exception, objects
+            from unittest import mock
+            def refuse(_api, _context, image_id, data=None, dest_path=None, trusted_certs=None):
+                raise exception.CertificateValidationFailed(cert_uuid="one", reason=str(trusted_certs.ids))
+            certs = objects.TrustedCerts(ids=["signed-by-nobody"])
+            glance = mock.patch("nova.image.glance.API.download", refuse)
+            with glance, mock.patch.object(images, "fetch", real):
+                spawn(instance(image_ref="{image}", trusted_certs=certs), "vhdx")
+        """)
+        self.assertIn("CertificateValidationFailed", said["raised"])
+        self.assertIn("signed-by-nobody", said["raised"])
+        cached = self.nova('said = os.listdir(os.path.join(INSTANCES, "_base"))')
+        self.assertEqual([], [name for name in cached if image in name])
+
     @feature("Lifecycle events", "Console log")
     def test_events_and_console(self):
         image = self.add_image("vhdx")

@@ -46,6 +46,7 @@ def instance(name="instance-00000001", **changes):
         "numa_topology": None,
         "system_metadata": {},
         "device_metadata": None,
+        "trusted_certs": None,
         "pci_devices": objects.PciDeviceList(),
         "pci_requests": objects.InstancePCIRequests(requests=[]),
         "flavor": flavor(),

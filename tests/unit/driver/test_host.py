@@ -119,6 +119,7 @@ class InterfaceTest(base.DriverTestCase):
                 "supports_secure_boot",
                 "supports_tagged_attach_interface",
                 "supports_tagged_attach_volume",
+                "supports_trusted_certs",
                 "supports_vtpm",
             },
             claimed,
