@@ -140,10 +140,15 @@ class DiskOps:
         self._pathutils.makedirs(paths.instance_folder(instance.name))
 
     def remove_folder(self, instance):
-        self._pathutils.check_remove_dir(paths.instance_folder(instance.name))
+        self._remove(instance, paths.instance_folder)
 
     def remove_aside(self, instance):
-        self._pathutils.check_remove_dir(paths.aside_folder(instance.name))
+        self._remove(instance, paths.aside_folder)
+
+    def _remove(self, instance, folder):
+        # Of another name it was refused, and what is there is not its own.
+        if paths.is_safe(instance.name):
+            self._pathutils.check_remove_dir(folder(instance.name))
 
 
 def _others(instance, block_device_info):

@@ -19,10 +19,14 @@ Hyper-V keeps a virtual machine's own configuration in the instance's folder too
 
 import ntpath
 import os
+import re
 
 import nova.conf
 
 CONF = nova.conf.CONF
+
+# Names of folders that stay below another, on Windows too: no separator, no "..", no end that Windows drops.
+SAFE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 EXPORTED = "snapshot_"
 CACHE, ASIDE, MARK, PART = "_base", "_aside", ".mark", ".part"
@@ -53,6 +57,11 @@ def instance_folder(instance_name):
 
 def aside_folder(instance_name):
     return os.path.join(CONF.instances_path, f"{instance_name}{ASIDE}")
+
+
+def is_safe(instance_name):
+    """Whether an instance of this name, of which parts may be its user's, can have a folder of its own."""
+    return bool(SAFE_NAME.fullmatch(instance_name)) and not instance_name.endswith(ASIDE)
 
 
 def instance_of(folder):

@@ -7,7 +7,7 @@ from nova import exception
 from nova.objects import fields
 from nova.virt import configdrive, hardware
 
-from hyperv_driver import hostops, images, quotas, volumeops
+from hyperv_driver import hostops, images, paths, quotas, volumeops
 from hyperv_driver.oswin import constants
 
 GENERATIONS = {
@@ -18,6 +18,10 @@ GENERATIONS = {
 SIGNED_BY_UEFI_CA = {"linux": True, "windows": False}
 # Properties of images by which compute-hyperv made shielded virtual machines.
 SHIELDING = ("os_vtpm", "os_shielded_vm")
+
+
+class InstanceUnacceptable(exception.InstanceUnacceptable, exception.InvalidInput):
+    """Invalid input, so that nova tells the user of it and does not try the next host."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,12 +50,12 @@ class Spec:
 def spec_of(instance, image_meta, block_device_info, injected_files=()):
     """Read what an instance asks for.
 
-    :raises nova.exception.InstanceUnacceptable: it cannot be had, or not yet.
+    :raises InstanceUnacceptable: it cannot be had, or not yet
     """
 
     def refuse_if(condition, reason):
         if condition:
-            raise exception.InstanceUnacceptable(instance_id=instance.uuid, reason=reason)
+            raise InstanceUnacceptable(instance_id=instance.uuid, reason=reason)
 
     properties = image_meta.properties
     machine_type = properties.get("hw_machine_type", constants.IMAGE_PROP_VM_GEN_1)
@@ -59,6 +63,11 @@ def spec_of(instance, image_meta, block_device_info, injected_files=()):
     secure_boot = _secure_boot(instance, properties) == fields.SecureBoot.REQUIRED
     os_type = properties.get("os_type")
 
+    refuse_if(
+        not paths.is_safe(instance.name),
+        f"its name is {instance.name!r} (instance_name_template), and is to be that of a folder: expected "
+        "letters, digits, '.', '-' and '_', with a letter or digit at either end",
+    )
     refuse_if(
         machine_type not in GENERATIONS,
         f"hw_machine_type is {machine_type}, expected one of: {', '.join(GENERATIONS)}",
@@ -115,8 +124,8 @@ def spec_of(instance, image_meta, block_device_info, injected_files=()):
     for name in SHIELDING:
         refuse_if(
             instance.system_metadata.get(f"image_{name}") == "required",
-            f"its image has {name}, which takes a guarded host and a shielding data file: this driver knows "
-            "neither",
+            f"its image has {name}, which takes a guarded host, a signed template disk and its owner's "
+            "shielding data file, none of which this driver uses; hw:tpm_version takes none of them",
         )
     cells = instance.numa_topology.cells if instance.numa_topology else []
     nodes = sorted({(len(cell.cpuset), cell.memory) for cell in cells})

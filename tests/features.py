@@ -80,8 +80,9 @@ REASONS = {
     "Multiattach volumes": "Hyper-V gives a disk to one machine at a time; several share a VHD set only, "
     "which no driver of cinder makes",
     "Encrypted volumes": "os-brick has encryptors for Linux only",
-    "Shielded instances": "not yet: Windows makes them on a host that a Host Guardian Service attests, of a "
-    "signed template and its owner's shielding data file; images that ask for it are refused",
+    "Shielded instances": "Windows provisions them on a host that a Host Guardian Service attests, by classes "
+    "(root/msps) of which Microsoft documents none, so that a simulated host could only guess what they "
+    "refuse; images that ask for it are refused, and a virtual TPM takes none of that",
 }
 
 

@@ -240,6 +240,22 @@ class SpawnTest(base.DriverTestCase):
             self.assertIn(words, str(error))
         self.assertEqual([], self.fetches)
 
+    def test_name_that_is_no_folders(self):
+        (self.instances / "_base").mkdir()
+        self.config(instance_name_template="%(display_name)s")
+        for name in ("..", "..\\..\\Windows", "../..", "C:\\x", "_base", "x_aside", "x.", "x ", "a'b", ""):
+            made = instance(display_name=name)
+            error = self.assertRaises(exception.InstanceUnacceptable, self.spawn, made)
+            self.assertIn("is to be that of a folder", str(error))
+            self.driver.destroy(self.context, made, [])
+        self.assertEqual(["_base"], os.listdir(self.instances))
+        self.spawn(instance(display_name="x-1.example.org"))
+
+    def test_nova_gives_up_what_no_host_can_do(self):
+        # nova.compute.manager: of these it tells the user, of any other it tries the next host.
+        error = self.assertRaises(exception.InvalidInput, self.spawn, properties={"hw_machine_type": "pc"})
+        self.assertIn("is unacceptable: hw_machine_type is pc", error.format_message())
+
     def test_image_of_another_format(self):
         made = instance()
         self.glance[made.image_ref] = b""
