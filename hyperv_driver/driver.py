@@ -120,6 +120,7 @@ class HyperVDriver(driver.ComputeDriver):
         )
         self._rescueops = rescueops.RescueOps(
             vmutils,
+            vhdutils,
             pathutils,
             self._imagecache,
             self._diskops,

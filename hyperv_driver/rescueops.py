@@ -9,15 +9,18 @@ from nova.compute import utils as compute_utils
 from hyperv_driver import images, paths, specs, volumeops
 from hyperv_driver.oswin import constants
 
+GIB = 1024**3
 # What a virtual machine boots from, by its generation.
 BUSES = {constants.VM_GEN_1: "ide", constants.VM_GEN_2: "scsi"}
 
 
 class RescueOps:
     def __init__(
-        self, vmutils, pathutils, imagecache, diskops, driveops, volumeops, configdriveops, powerops
+        self, vmutils, vhdutils, pathutils, imagecache, diskops, driveops, volumeops, configdriveops,
+        powerops,
     ):  # fmt: skip
         self._vmutils = vmutils
+        self._vhdutils = vhdutils
         self._pathutils = pathutils
         self._imagecache = imagecache
         self._diskops = diskops
@@ -31,7 +34,8 @@ class RescueOps:
 
         With a config drive it gets another one, which has this password.
 
-        :raises nova.exception.InstanceNotRescuable: that image cannot boot this virtual machine.
+        :raises nova.exception.InstanceNotRescuable: that image cannot boot this virtual machine, or is larger
+            than its root disk may be; the instance runs on.
         """
         name, generation = instance.name, self._vmutils.get_vm_generation(instance.name)
         root_volume = volumeops.root_volume(block_device_info)
@@ -41,10 +45,17 @@ class RescueOps:
             root = self._diskops.root(instance)
         root_format = None if root_volume else paths.disk_format(root)
         image_id, disk_format = _image(instance, image_meta, generation, root_format)
+        image = self._imagecache.get(context, image_id, disk_format, instance.trusted_certs)
+        size, most = self._vhdutils.get_vhd_size(image)["VirtualSize"], instance.flavor.root_gb * GIB
+        if 0 < most < size:
+            # It grows as the guest writes, on a disk of which nova gave the instance so much.
+            raise exception.InstanceNotRescuable(
+                instance_id=instance.uuid,
+                reason=f"the rescue image's disk has {size} bytes, the flavor's root disk {most}",
+            )
         self._powerops.power_off(instance)
         with contextlib.ExitStack() as undo:
             undo.callback(self._restore, instance, generation)
-            image = self._imagecache.get(context, image_id, disk_format, instance.trusted_certs)
             rescue_disk = paths.rescue_disk(name, disk_format)
             with compute_utils.disk_ops_semaphore:
                 # A copy: the cache keeps no image because an instance is being rescued with it.

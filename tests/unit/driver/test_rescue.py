@@ -96,6 +96,24 @@ class RescueTest(base.DriverTestCase):
             self.assertIn(words, str(error))
         self.assertEqual((before, power_state.RUNNING), (self.drives(made), self.state(made)))
 
+    def test_image_that_it_may_not_have(self):
+        made = self.spawn()
+        before = self.drives(made)
+        for image, refusal, words in (
+            (
+                base.image_file("vhdx", size=2 * base.GIB),
+                exception.InstanceNotRescuable,
+                "root disk 1073741824",
+            ),
+            (base.image_file("vhd"), exception.ImageUnacceptable, "its content is vhd"),
+        ):
+            self.glance[RESCUE_IMAGE] = image
+            error = self.assertRaises(refusal, self.rescue, made)
+            self.assertIn(words, str(error))
+            self.assertEqual((before, power_state.RUNNING), (self.drives(made), self.state(made)))
+            for path in (self.instances / "_base").glob(f"{RESCUE_IMAGE}*"):
+                path.unlink()
+
     def test_instance_that_boots_from_a_volume(self):
         for name, properties, bus in (("x-1", {}, "ide"), ("x-2", GENERATION_2, "scsi")):
             volumes = with_volumes(iscsi_volume("root", lun=1), iscsi_volume("data", lun=2), boot=True)
