@@ -30,6 +30,8 @@ FEATURES = {
     "Suspend and resume": (YES, YES),
     "Resume on host boot": (YES, YES),
     "Snapshot of a running instance": (YES, YES),
+    "Shelve and unshelve": (YES, YES),
+    "Quiesced snapshots (os_require_quiesce)": (NO, NO),
     "Rescue": (YES, YES),
     "Rescue of instances that boot from a volume": (NO, NO),
     "Resize on the same host": (YES, YES),
@@ -37,6 +39,7 @@ FEATURES = {
     "Cold migration between hosts": (YES, YES),
     "Live migration": (YES, YES),
     "Abort a live migration": (NO, NO),
+    "Force a live migration to complete": (NO, NO),
     "Evacuate": (NO, YES),
     "Attach and detach interfaces": (YES, YES),
     "Bandwidth of ports, by QoS policies": (NO, NO),
@@ -51,6 +54,8 @@ FEATURES = {
     "Multiattach volumes": (NO, NO),
     "Encrypted volumes": (NO, NO),
     "Volume QoS": (YES, YES),
+    "Volumes exchanged for others (swap_volume)": (NO, NO),
+    "Snapshots of attached volumes over SMB": (NO, YES),
     "Console log": (YES, YES),
     "Serial console": (YES, YES),
     "Device tagging": (YES, YES),
@@ -58,6 +63,7 @@ FEATURES = {
     "Clean up after a crash": (NO, NO),
     "Metrics": (YES, YES),
     "Crash dump (NMI)": (NO, NO),
+    "Set the administrator's password": (NO, NO),
     "Secure boot": (YES, YES),
     "Dynamic memory": (YES, YES),
     "Virtual NUMA": (YES, YES),
@@ -68,9 +74,11 @@ FEATURES = {
     "Disk QoS": (YES, YES),
     "Lifecycle events": (YES, YES),
     "Image cache": (YES, YES),
+    "Images fetched ahead (cache_image)": (NO, YES),
     "Host resources in placement": (YES, YES),
     "Host uptime": (YES, YES),
     "Host power": (YES, YES),
+    "Host maintenance mode": (NO, YES),
     "Failover cluster": (NO, YES),
     "Many builds at once on native threads": (NO, NO),
 }
@@ -80,9 +88,19 @@ REASONS = {
     "Multiattach volumes": "Hyper-V gives a disk to one machine at a time; several share a VHD set only, "
     "which no driver of cinder makes",
     "Encrypted volumes": "os-brick has encryptors for Linux only",
-    "Shielded instances": "Windows provisions them on a host that a Host Guardian Service attests, by classes "
-    "(root/msps) of which Microsoft documents none, so that a simulated host could only guess what they "
-    "refuse; images that ask for it are refused, and a virtual TPM takes none of that",
+    "Volumes exchanged for others (swap_volume)": "Hyper-V copies no disk that it passes through",
+    "Snapshots of attached volumes over SMB": "not yet: cinder's driver has nova point the drive to another "
+    "file; a volume that is detached has its snapshots",
+    "Force a live migration to complete": "Hyper-V has no switch for it: it stops the guest itself when few "
+    "pages are left to copy",
+    "Set the administrator's password": "Hyper-V sets none; cloudbase-init does, at the guest's first boot",
+    "Quiesced snapshots (os_require_quiesce)": "Hyper-V freezes a guest's file systems within its own "
+    "checkpoints alone, and nova wants them frozen until it says so",
+    "Host maintenance mode": "nova's API has it no more since microversion 2.43; a service is disabled, and "
+    "its servers are migrated, by two commands",
+    "Shielded instances": "Windows provisions them on a host that a Host Guardian Service attests, by "
+    "classes (root/msps) of which Microsoft documents none, so that a simulated host could only guess what "
+    "they refuse; images that ask for it are refused, and a virtual TPM takes none of that",
 }
 
 

@@ -66,7 +66,7 @@ class OperationsTest(OnHyperVTest):
         self.assertIn("cannot be added or removed while the machine is Running", said[0])
         self.assertTrue(said[1])
 
-    @feature("Snapshot of a running instance")
+    @feature("Snapshot of a running instance", "Shelve and unshelve")
     def test_snapshot_of_a_running_server(self):
         for disk_format in ("vhdx", "vhd"):
             image = self.add_image(disk_format)
@@ -237,21 +237,25 @@ class OperationsTest(OnHyperVTest):
             large, small = [RUNNING, [2, 2], 1024, True], [RUNNING, [1, 1], 512, True]
             self.assertEqual([large, small, large, ["_base", "instance-00000001"]], said)
 
-    @feature("Image cache")
+    @feature("Image cache", "Images fetched ahead (cache_image)")
     def test_unused_images_go(self):
         image = self.add_image("vhdx", "77777777")
         said = self.nova(f"""
             CONF.set_override("remove_unused_original_minimum_age_seconds", 0, group="image_cache")
-            made, base = spawn(instance(image_ref="{image}"), "vhdx"), os.path.join(INSTANCES, "_base")
+            from unittest import mock
+            base = os.path.join(INSTANCES, "_base")
+            with mock.patch("nova.image.glance.API.get", return_value={{"disk_format": "vhdx"}}):
+                ahead = [hyperv.cache_image(admin, "{image}"), hyperv.cache_image(admin, "{image}")]
+            made = spawn(instance(image_ref="{image}"), "vhdx")
             cached = lambda: "{image}.vhdx" in os.listdir(base)
             hyperv.manage_image_cache(admin, [made])
-            said = [cached()]
+            said = [ahead, cached()]
             hyperv.destroy(admin, made, [])
             hyperv.manage_image_cache(admin, [])
             said.append(cached())
             CONF.clear_override("remove_unused_original_minimum_age_seconds", group="image_cache")
         """)
-        self.assertEqual([True, False], said)
+        self.assertEqual([[True, False], True, False], said)
 
     @feature("Clean up after a crash")
     def test_what_a_crash_left(self):
