@@ -26,6 +26,8 @@ MOVING = {
     task_states.RESIZE_CONFIRMING, task_states.REBUILDING, task_states.REBUILD_BLOCK_DEVICE_MAPPING,
     task_states.REBUILD_SPAWNING,
 }  # fmt: skip
+# In these nova moves no role: the cluster did, from a node that was lost.
+RESIZING = {task_states.RESIZE_PREP, task_states.RESIZE_MIGRATING, task_states.RESIZE_REVERTING}
 ATTRIBUTES = ["info_cache", "metadata", "system_metadata", "flavor", "numa_topology"]
 
 
@@ -39,6 +41,7 @@ class Failovers(threading.Thread):
         self._consoleops = consoleops
         self._takeoverops = takeoverops
         self._known = set()
+        self._interrupted = set()
         self._stopped = threading.Event()
 
     def stop(self):
@@ -75,7 +78,16 @@ class Failovers(threading.Thread):
         if instance.host == CONF.host:
             self._known.add((name, uuid))
             return None
-        if instance.task_state in MOVING or not self._roles.has_come(name):
+        if not self._roles.has_come(name):
+            return None
+        if instance.task_state in MOVING:
+            if instance.task_state in RESIZING and uuid not in self._interrupted:
+                self._interrupted.add(uuid)
+                LOG.warning(
+                    "It failed over to this node while nova had it %s; it is taken over once its state is "
+                    "reset: openstack server set --state active",
+                    instance.task_state, instance=instance,
+                )  # fmt: skip
             return None
         try:
             self._takeoverops.take_over(context, instance)

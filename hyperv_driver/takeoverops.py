@@ -6,6 +6,7 @@ Each step can be done twice; the last is nova's record, so that what fails is do
 
 import nova.conf
 from nova import exception, objects
+from nova.compute import vm_states
 from nova.network import neutron
 from nova.scheduler.client import report
 from oslo_log import log as logging
@@ -36,6 +37,8 @@ class TakeoverOps:
         self._network_api.setup_instance_network_on_host(context, instance, CONF.host)
         self._networkops.plug(instance, self._network_api.get_instance_nw_info(context, instance))
         self._move_allocations(context, instance, node)
+        if instance.vm_state == vm_states.RESIZED:
+            self._move_migration(context, instance, node)
         self._consoleops.start(instance.name, instance.uuid)
         self._metricsops.collect(instance.name)
         instance.host, instance.node, instance.compute_id = CONF.host, self._node_name, node.id
@@ -44,6 +47,14 @@ class TakeoverOps:
         objects.InstanceAction.action_start(context, instance.uuid, ACTION, want_result=False)
         objects.InstanceAction.action_finish(context, instance.uuid, want_result=False)
         LOG.info("Taken over from %s: the failover cluster brought it here", source, instance=instance)
+
+    def _move_migration(self, context, instance, node):
+        """A revert of the resize begins where the instance is now; a confirmation, where it was before."""
+        migration = objects.Migration.get_by_instance_and_status(context, instance.uuid, "finished")
+        migration.dest_compute, migration.dest_node, migration.dest_compute_id = (
+            CONF.host, self._node_name, node.id,
+        )  # fmt: skip
+        migration.save()
 
     def _move_allocations(self, context, instance, node):
         try:
@@ -55,6 +66,12 @@ class TakeoverOps:
         placement = report.report_client_singleton()
         wanted = placement.get_allocs_for_consumer(context, instance.uuid)
         if source.uuid not in wanted["allocations"]:
+            if node.uuid not in wanted["allocations"]:
+                LOG.error(
+                    "No allocations to move: placement has them on %s, expected %s; nova-manage placement "
+                    "heal_allocations makes them anew",
+                    ", ".join(wanted["allocations"]) or "no node", source.uuid, instance=instance,
+                )  # fmt: skip
             return
         resources = wanted["allocations"].pop(source.uuid)["resources"]
         wanted["allocations"][node.uuid] = {"resources": resources}

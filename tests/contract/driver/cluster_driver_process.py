@@ -78,6 +78,19 @@ def act(_context, uuid, action, want_result=True):
         found["actions"].append([uuid, action])
 
 
+class Migration:
+    """Of the one instance, from its first node."""
+
+    @classmethod
+    def get_by_instance_and_status(cls, _context, _uuid, status):
+        assert status == "finished"
+        return cls()
+
+    def save(self):
+        with records() as found:
+            found["resized_to"] = [self.dest_compute, self.dest_node, self.dest_compute_id]
+
+
 # Stand-ins of what is nova's, which take calls of its signatures only.
 network_api = mock.create_autospec(neutron.API, instance=True)
 network_api.setup_instance_network_on_host.side_effect = bind
@@ -90,6 +103,7 @@ for target, replacement in (
     ("nova.objects.Instance.save", save),
     ("nova.objects.ComputeNode.get_by_host_and_nodename", get_node),
     ("nova.objects.InstanceAction.action_start", act),
+    ("nova.objects.Migration.get_by_instance_and_status", Migration.get_by_instance_and_status),
     ("nova.objects.InstanceAction.action_finish", lambda *_given, **_options: None),
     ("nova.objects.MigrationList.get_in_progress_by_host_and_node", lambda *_given: []),
     ("nova.network.neutron.API", lambda: network_api),

@@ -105,11 +105,34 @@ class TakeOverTest(test.TestCase):
         self.placement.put_allocations.assert_not_called()
         self.assertEqual("HV2", self.recorded()[0])
 
+    def test_a_resize_to_be_confirmed_is_reverted_from_here(self):
+        migration = objects.Migration(
+            self.context, instance_uuid=self.instance.uuid, status="finished", migration_type="resize",
+            source_compute="HV0", source_node="HV0", dest_compute="HV1", dest_node="HV1",
+            dest_compute_id=self.nodes["HV1"].id,
+        )  # fmt: skip
+        migration.create()
+        self.instance.vm_state = "resized"
+        self.take_over()
+        found = objects.Migration.get_by_id(self.context, migration.id)
+        self.assertEqual(
+            ("HV0", "HV2", "HV2", self.nodes["HV2"].id),
+            (found.source_compute, found.dest_compute, found.dest_node, found.dest_compute_id),
+        )
+
     def test_a_refusal_of_placement_is_logged(self):
         self.placement.put_allocations.return_value = False
         with self.assertLogs(takeoverops.LOG.logger, "ERROR") as logs:
             self.take_over()
         self.assertIn("Placement refuses", logs.output[0])
+        self.assertEqual("HV2", self.recorded()[0])
+
+    def test_allocations_that_are_elsewhere(self):
+        self.placement.get_allocs_for_consumer.return_value = {"allocations": {"another": {}}}
+        with self.assertLogs(takeoverops.LOG.logger, "ERROR") as logs:
+            self.take_over()
+        self.assertIn("placement has them on another, expected", logs.output[0])
+        self.placement.put_allocations.assert_not_called()
         self.assertEqual("HV2", self.recorded()[0])
 
     def test_a_node_that_nova_forgot(self):

@@ -160,7 +160,21 @@ said = [one.uuid for one in hyperv.process_instances_at_startup(admin, [made])] 
     def test_what_placement_and_neutron_refuse_at_a_failover(self):
         self.spawn()
         self.record(full=[NODES["HV2"]], neutron_is_down=True)
+        migrating = {"name": NAME, "host": "HV1", "node": "HV1", "task_state": "resize_migrating"}
+        self.record(instances={UUID: migrating})
+        self.destination("""
+import logging
+said_by_it, log = [], logging.getLogger("hyperv_driver.failovers")
+log.addHandler(handler := logging.Handler())
+handler.emit = lambda record: said_by_it.append(record.getMessage())
+""")
         self.move_by_administrator()
+        time.sleep(2.5)
+        # nova's resize ended with its node: nobody else says so.
+        self.assertTrue(self.nova_has_it_on("HV1"))
+        (said,) = self.destination("said = said_by_it\nlog.removeHandler(handler)")
+        self.assertIn("while nova had it resize_migrating; it is taken over once its state is reset", said)
+        self.record(instances={UUID: migrating | {"task_state": None}})
         time.sleep(2.5)
         # Not before the port is bound; nova has it where it was, and it is looked at again.
         self.assertEqual([["HV2"], True], [self.homes(), self.nova_has_it_on("HV1")])
@@ -270,6 +284,32 @@ with mock.patch("nova.objects.Instance.image_meta", image_meta("vhdx", hw_machin
 said = find()[0]
 """)
         self.assertEqual([RUNNING, ["HV1"], "HV1"], [said, self.homes(), self.role()])
+
+    @feature("Failover cluster")
+    def test_a_resized_instance_fails_over_and_is_reverted(self):
+        self.spawn()
+        resized = {"name": NAME, "host": "HV2", "node": "HV2", "vm_state": "resized"}
+        self.source(self.RESIZE)
+        self.record(instances={UUID: resized})
+        self.destination('said_before = ""' + self.FINISH)
+        time.sleep(0.5)
+        self.hosts[1].kill()
+        self.programs[1].kill()
+        self.wait_until(lambda: self.nova_has_it_on("HV1"))
+        self.assertEqual(["HV1", "HV1", 3], self.recorded()["resized_to"])
+        # nova has it reverted there.
+        said = self.source("""
+found = [find()[0], hyperv._vmops._vmutils.get_vm_memory_info(made.name)["Limit"]]
+made.task_state = "resize_reverting"
+hyperv.destroy(admin, made, [port], {})
+made.task_state = None
+with mock.patch("nova.objects.Instance.image_meta", image_meta("vhdx", hw_machine_type="hyperv-gen2")):
+    hyperv.finish_revert_migration(admin, made, [port], None, {})
+said = [found, find()[0], hyperv._vmops._vmutils.get_vm_memory_info(made.name)["Limit"],
+        [name for name in os.listdir(INSTANCES) if name.startswith(made.name)]]
+""")
+        self.assertEqual([[RUNNING, 1024], RUNNING, 512, [NAME]], said)
+        self.assertEqual(["HV1"], self.homes())
 
     @feature("Failover cluster", "Attach and detach volumes")
     def test_an_instance_with_a_disk_of_one_node_is_no_role(self):

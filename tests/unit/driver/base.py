@@ -43,6 +43,7 @@ def instance(name="instance-00000001", **changes):
         "config_drive": "",
         "launched_at": None,
         "task_state": None,
+        "vm_state": "active",
         "numa_topology": None,
         "system_metadata": {},
         "device_metadata": None,
