@@ -61,6 +61,7 @@ FEATURES = {
     "Device tagging": (YES, YES),
     "Diagnostics": (NO, NO),
     "Clean up after a crash": (NO, NO),
+    "Restart of the host, of WMI and of nova-compute": (YES, YES),
     "Metrics": (YES, YES),
     "Crash dump (NMI)": (NO, NO),
     "Set the administrator's password": (NO, NO),

@@ -11,6 +11,7 @@ import subprocess
 import sysconfig
 import tempfile
 import textwrap
+import time
 
 import testtools
 
@@ -52,10 +53,22 @@ class HyperVHostTest(testtools.TestCase):
             cls.job_seconds,
         )
         cls.addClassCleanup(cls.model.close)
-        cls.addClassCleanup(serve(cls.model, cls.run_folder / "wmi.sock").close)
+        cls._serve()
+        cls.addClassCleanup(lambda: cls.wmi.close())
         python = cls.c_drive / "Python311" / "python.exe"
         python.write_text(PYTHON_EXE.replace(SHIMS, str(WINDOWS_SHIMS)))
         python.chmod(0o755)
+
+    @classmethod
+    def _serve(cls):
+        cls.wmi = serve(cls.model, cls.run_folder / "wmi.sock")
+
+    @classmethod
+    def restart_wmi(cls, seconds):
+        """Have no WMI for so long, and lose every connection to it."""
+        cls.wmi.close()
+        time.sleep(seconds)
+        cls._serve()
 
     def tearDown(self):
         super().tearDown()
