@@ -10,6 +10,7 @@ from nova.compute import utils as compute_utils
 from nova.virt import images as nova_images
 from oslo_concurrency import lockutils
 from oslo_log import log as logging
+from oslo_utils import uuidutils
 
 from hyperv_driver import images, paths
 
@@ -20,7 +21,10 @@ GIB = 1024**3
 
 
 class ImageCache:
-    """Files in ``_base``, written under another name first: what has its name is whole and inspected."""
+    """Files in ``_base``, written under another name first: what has its name is whole and inspected.
+
+    Hosts that share the folder may fetch the same image at the same time: who comes later drops its own.
+    """
 
     def __init__(self, vhdutils, pathutils):
         self._vhdutils = vhdutils
@@ -40,7 +44,7 @@ class ImageCache:
                 os.utime(path)  # it is in use: see remove_unused
                 return path
             self._pathutils.check_create_dir(paths.image_cache())
-            part = f"{path}{paths.PART}"
+            part = f"{path}.{uuidutils.generate_uuid()}{paths.PART}"
             nova_images.fetch(context, image_id, part, trusted_certs)
             try:
                 disk = images.inspect(part, disk_format)
@@ -48,7 +52,7 @@ class ImageCache:
                 self._pathutils.remove(part)
                 raise exception.ImageUnacceptable(image_id=image_id, reason=str(error)) from error
             LOG.info("Fetched image %s: %s of %d bytes", image_id, disk.format, disk.virtual_size)
-            self._pathutils.rename(part, path)
+            self._put(part, path)
         return path
 
     def get_ahead(self, context, image_id, disk_format):
@@ -65,23 +69,48 @@ class ImageCache:
                 os.utime(path)
                 return path
             # os-win tells formats by the extension.
-            part = paths.cached_image_at_size(image_id, f"part.{disk_format}", size_gb)
-            if self._pathutils.exists(part):
-                self._pathutils.remove(part)
+            part = f"{path}.{uuidutils.generate_uuid()}{paths.PART}.{disk_format}"
             with compute_utils.disk_ops_semaphore:
                 self._pathutils.copyfile(paths.cached_image(image_id, disk_format), part)
                 self._vhdutils.resize_vhd(part, size_gb * GIB, is_file_max_size=False)
-            self._pathutils.rename(part, path)
+            self._put(part, path)
         return path
 
+    def _put(self, part, path):
+        try:
+            self._pathutils.rename(part, path)
+        except FileExistsError:
+            self._pathutils.remove(part)
+
     def remove_unused(self, used_image_ids):
-        """Delete the files of images that no instance of this host uses and that nobody asked for of late."""
+        """Delete the files of images that no instance of this host uses and that nobody asked for of late.
+
+        An instance that was resized to another host, and may come back, is none of this host's: its disks are
+        aside here, and what they are differences from is in use.
+        """
         if not self._pathutils.exists(paths.image_cache()):
             return
+        parents = self._parents_of_disks_aside()
         oldest = time.time() - CONF.image_cache.remove_unused_original_minimum_age_seconds
         for name in os.listdir(paths.image_cache()):
             path = os.path.join(paths.image_cache(), name)
-            if paths.image_of(name) in used_image_ids or os.stat(path).st_mtime > oldest:
+            is_used = name.lower() in parents or paths.image_of(name) in used_image_ids
+            if (
+                is_used
+                and not name.endswith(paths.UNFINISHED[paths.CACHE])
+                or os.stat(path).st_mtime > oldest
+            ):
                 continue
             LOG.info("Removing unused image file %s", path)
             self._pathutils.remove(path)
+
+    def _parents_of_disks_aside(self):
+        """The names of the cache's files that they are differences from."""
+        found = set()
+        for name in os.listdir(CONF.instances_path):
+            folder = os.path.join(CONF.instances_path, name)
+            for root in (paths.root_disk(folder, disk_format) for disk_format in images.HARD_DISKS):
+                if name.endswith(paths.ASIDE) and self._pathutils.exists(root):
+                    parent = self._vhdutils.get_vhd_parent_path(root)
+                    found.add(os.path.basename(parent or "").lower())
+        return found

@@ -296,6 +296,9 @@ class FakeVHDUtils:
     def __init__(self):
         self.disks = {}
 
+    def get_vhd_parent_path(self, path):
+        return self.disks[path]["parent"]
+
     def get_vhd_size(self, vhd_path):
         if vhd_path not in self.disks:
             return {"VirtualSize": images.inspect(vhd_path, vhd_path.rpartition(".")[2]).virtual_size}

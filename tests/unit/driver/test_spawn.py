@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import pathlib
+import shutil
 from unittest import mock
 
 from nova import exception
@@ -347,6 +348,51 @@ class ImageCacheTest(base.DriverTestCase):
         left = {image_of(path) for path in (self.instances / "_base").iterdir()}
         self.assertEqual(({used.image_ref}, 2), (left, len(os.listdir(self.instances / "_base"))))
         self.assertNotIn(unused.image_ref, left)
+
+    def age_all(self):
+        self.config(remove_unused_original_minimum_age_seconds=3600, group="image_cache")
+        for path in (self.instances / "_base").iterdir():
+            os.utime(path, (0, 0))
+
+    def test_an_image_that_disks_aside_need_stays(self):
+        made = self.spawn(disk_format="vhd")
+        self.config(my_ip="192.0.2.7")
+        self.driver.migrate_disk_and_power_off(self.context, made, "192.0.2.7", base.flavor(), [])
+        needed = self.host.vhdutils.disks[str(self.instances / f"{made.name}_aside" / "root.vhd")]["parent"]
+        self.age_all()
+        self.driver.manage_image_cache(self.context, [])  # nova has it on another host
+        self.assertEqual([os.path.basename(needed)], os.listdir(self.instances / "_base"))
+
+    def test_what_was_never_finished_goes_though_its_image_is_used(self):
+        made = self.spawn()
+        for name in (f"{made.image_ref}.vhdx.1.part", f"{made.image_ref}_1G.vhd.1.part.vhd"):
+            (self.instances / "_base" / name).write_text("")
+        self.age_all()
+        self.driver.manage_image_cache(self.context, [made])
+        self.assertEqual([f"{made.image_ref}.vhdx"], os.listdir(self.instances / "_base"))
+
+    def test_another_host_fetches_it_at_the_same_time(self):
+        made = instance(flavor=base.flavor(root_gb=2))
+        self.glance[made.image_ref] = base.image_file("vhd")
+        cache, pathutils = self.instances / "_base", self.host.pathutils
+
+        def rename(part, path):
+            # As Windows does, which replaces nothing.
+            if path.endswith(".vhd") and cache in pathlib.Path(path).parents:
+                shutil.copy(part, path)
+                raise FileExistsError(path)
+            os.rename(part, path)
+
+        with mock.patch.object(pathutils, "rename", rename):
+            first = self.driver._imagecache.get(self.context, made.image_ref, "vhd")
+        self.assertEqual([os.path.basename(first)], os.listdir(cache))
+        (cache / f"{made.image_ref}.vhd").unlink()
+        self.fetches.clear()
+        parts = []
+        with mock.patch.object(pathutils, "rename", lambda part, path: parts.append(part)):
+            for _host in range(2):
+                self.driver._imagecache.get(self.context, made.image_ref, "vhd")
+        self.assertEqual(2, len(set(parts)))
 
     def test_young_ones_stay_and_use_makes_young(self):
         made = self.spawn()
