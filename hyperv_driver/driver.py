@@ -234,6 +234,7 @@ class HyperVDriver(driver.ComputeDriver):
 
     def delete_instance_files(self, instance):
         self._diskops.remove_folder(instance)
+        self._diskops.remove_aside(instance)
         return True
 
     def instance_on_disk(self, instance):

@@ -334,6 +334,7 @@ class DestroyTest(base.DriverTestCase):
     def test_lingering_files(self):
         made = instance()
         (self.instances / made.name).mkdir()
+        (self.instances / f"{made.name}_aside").mkdir()  # of a resize that failed
         self.assertTrue(self.driver.delete_instance_files(made))
         self.assertEqual([], os.listdir(self.instances))
 
