@@ -99,11 +99,15 @@ class HostOps:
 
     def traits(self):
         """{trait: whether this host has it}, of those that this driver looks for."""
-        made_by = self._hostutils.get_cpus_info()[0]["Manufacturer"]
+        processors = self._hostutils.get_cpus_info()
+        made_by = processors[0]["Manufacturer"]
         build = int(self._hostutils.get_windows_version().split(".")[2])
         nests = build >= FIRST_BUILD.get(made_by, sys.maxsize)
         return {
             **{trait: nests and maker == made_by for maker, trait in VIRTUALIZATION.items()},
+            # Of generation 1, which a processor of Arm's has none of, and of generation 2.
+            os_traits.COMPUTE_FIRMWARE_BIOS: _architecture(processors) == fields.Architecture.X86_64,
+            os_traits.COMPUTE_FIRMWARE_UEFI: True,
             **self._tpmops.traits(),
         }
 

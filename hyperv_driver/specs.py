@@ -14,6 +14,11 @@ GENERATIONS = {
     constants.IMAGE_PROP_VM_GEN_1: constants.VM_GEN_1,
     constants.IMAGE_PROP_VM_GEN_2: constants.VM_GEN_2,
 }
+# By the image's hw_firmware_type.
+FIRMWARES = {
+    fields.FirmwareType.BIOS: constants.IMAGE_PROP_VM_GEN_1,
+    fields.FirmwareType.UEFI: constants.IMAGE_PROP_VM_GEN_2,
+}
 # By the image's os_type: whether Microsoft's UEFI CA signed the boot loader, or Windows' own authority.
 SIGNED_BY_UEFI_CA = {"linux": True, "windows": False}
 # Properties of images by which compute-hyperv made shielded virtual machines.
@@ -58,7 +63,8 @@ def spec_of(instance, image_meta, block_device_info, injected_files=()):
             raise InstanceUnacceptable(instance_id=instance.uuid, reason=reason)
 
     properties = image_meta.properties
-    machine_type = properties.get("hw_machine_type", constants.IMAGE_PROP_VM_GEN_1)
+    firmware = properties.get("hw_firmware_type")
+    machine_type = properties.get("hw_machine_type", FIRMWARES.get(firmware, constants.IMAGE_PROP_VM_GEN_1))
     disk_format = image_meta.disk_format if image_meta.obj_attr_is_set("disk_format") else None
     secure_boot = _secure_boot(instance, properties) == fields.SecureBoot.REQUIRED
     os_type = properties.get("os_type")
@@ -71,6 +77,11 @@ def spec_of(instance, image_meta, block_device_info, injected_files=()):
     refuse_if(
         machine_type not in GENERATIONS,
         f"hw_machine_type is {machine_type}, expected one of: {', '.join(GENERATIONS)}",
+    )
+    refuse_if(
+        firmware and machine_type != FIRMWARES.get(firmware),
+        f"hw_firmware_type is {firmware}, and hw_machine_type {machine_type}; expected "
+        + " or ".join(f"{name} with {type_}" for name, type_ in FIRMWARES.items()),
     )
     generation = GENERATIONS[machine_type]
     if volumeops.root_volume(block_device_info):

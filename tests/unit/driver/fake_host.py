@@ -296,8 +296,8 @@ class FakeVHDUtils:
     def __init__(self):
         self.disks = {}
 
-    def get_vhd_parent_path(self, path):
-        return self.disks[path]["parent"]
+    def get_vhd_parent_path(self, vhd_path):
+        return self.disks[vhd_path]["parent"]
 
     def get_vhd_size(self, vhd_path):
         if vhd_path not in self.disks:

@@ -17,6 +17,7 @@ from hyperv_driver import batches, clusterdriver, driver, errors
 from tests.unit.driver import base, fake_host
 from tests.unit.driver.base import instance, vif
 
+BIOS, UEFI = "COMPUTE_FIRMWARE_BIOS", "COMPUTE_FIRMWARE_UEFI"
 NOVA_VIRT = pathlib.Path(driver.__file__).parent.parent / "nova" / "virt"
 
 
@@ -66,7 +67,16 @@ class HostTest(base.DriverTestCase):
             self.host.hostutils.get_cpus_info = lambda found=processor | {"Manufacturer": maker}: [found]
             self.host.hostutils.get_windows_version = lambda found=version: found
             self.driver.update_provider_tree(tree, node)
-            self.assertEqual(expected, tree.data(node).traits)
+            self.assertEqual(expected | {BIOS, UEFI}, tree.data(node).traits)
+
+    def test_traits_of_the_firmware_that_its_generations_have(self):
+        (node,) = self.driver.get_available_nodes()
+        tree = provider_tree.ProviderTree()
+        tree.new_root(node, uuidutils.generate_uuid())
+        processor = self.host.hostutils.get_cpus_info()[0] | {"Architecture": 12}  # Arm's
+        self.host.hostutils.get_cpus_info = lambda: [processor]
+        self.driver.update_provider_tree(tree, node)
+        self.assertEqual({UEFI}, tree.data(node).traits & {BIOS, UEFI})
 
     def test_uptime(self):
         self.assertRegex(self.driver.get_host_uptime(), r"^\d\d:\d\d:\d\d up 2 days, 1:01:01$")

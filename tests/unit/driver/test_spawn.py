@@ -58,6 +58,11 @@ class SpawnTest(base.DriverTestCase):
         self.assertEqual([("scsi", root)], self.vm(made)["disks"])
         self.assertEqual([root], self.vm(made)["boot"])
 
+    def test_generation_by_the_firmware(self):
+        for name, (firmware, generation) in enumerate((("uefi", 2), ("bios", 1))):
+            made = self.spawn(instance(f"x-{name}"), properties={"hw_firmware_type": firmware})
+            self.assertEqual(generation, self.vm(made)["generation"])
+
     def test_vhdx_is_a_difference_from_the_image_grown(self):
         made = self.spawn()
         image = str(self.instances / "_base" / f"{made.image_ref}.vhdx")
@@ -234,6 +239,10 @@ class SpawnTest(base.DriverTestCase):
             ("takes generation 2", instance(), {"properties": SECURE}),
             ("os_type is None", instance(), {"properties": SECURE | GENERATION_2}),
             ("hw_machine_type is pc", instance(), {"properties": {"hw_machine_type": "pc"}}),
+            ("hw_firmware_type is uefi, and hw_machine_type hyperv-gen1", instance(),
+             {"properties": {"hw_machine_type": "hyperv-gen1", "hw_firmware_type": "uefi"}}),
+            ("bios with hyperv-gen1 or uefi with hyperv-gen2", instance(),
+             {"properties": {"hw_machine_type": "hyperv-gen2", "hw_firmware_type": "bios"}}),
             ("cannot have VHD disks", instance(),
              {"disk_format": "vhd", "properties": GENERATION_2}),
         ):  # fmt: skip
