@@ -92,3 +92,24 @@ class OutagesTest(OnHyperVTest):
             said = [states(), sorted(hyperv.list_instance_uuids()) == uuids, wait_for(speak)]
         """)
         self.assertEqual([[RUNNING, RUNNING], True, True], said)
+
+    @feature("Restart of the host, of WMI and of nova-compute", "Clean up after a crash")
+    def test_nova_compute_dies_while_it_makes_an_instance(self):
+        image = self.add_image("vhdx")
+        one = f'instance("x-1", uuid="14444444-0000-4000-8000-000000000000", image_ref="{image}")'
+        for step in ("_diskops.create_others", "_consoleops.start", "_powerops.power_on"):
+            with self.assertRaises(RuntimeError):
+                self.nova(f"""
+                    hyperv.{step} = lambda *_: os._exit(1)
+                    spawn({one}, "vhdx", [vif()])
+                """)
+            self.restart()
+            # nova gave it up, and its owner deletes it.
+            said = self.nova(f"""
+                made = {one}
+                hyperv.destroy(admin, made, [])
+                said = [hyperv.list_instances(), os.listdir(INSTANCES)]
+                spawn(made, "vhdx", [vif()])
+                said += [hyperv.get_info(made).state]
+            """)
+            self.assertEqual([[], ["_base"], RUNNING], said, step)
