@@ -9,7 +9,11 @@ from tests.lab.command import CHANGES, CHECKOUT, LabTest
 
 # File of hyperv_driver/, what stands there, and what stands there instead.
 NO_DISK = "vmops.py", "driveops.drives(spec.generation, disks, spec.iops_limit)", "[], []"
-DISKS_LEFT = "vmops.py", "self._diskops.remove_folder(instance)", "pass"
+DISKS_LEFT = (
+    "vmops.py",
+    "self._diskops.remove_folder(instance)",
+    "instance.task_state == task_states.DELETING or self._diskops.remove_folder(instance)",
+)
 
 
 class WrongChangesTest(LabTest):
