@@ -17,7 +17,12 @@ LEAST_MINIMUM = 10486
 # Hyper-V's bandwidth setting holds for what an adapter sends.
 EGRESS = {qos.DIRECTION: {"type:values": [constants.EGRESS_DIRECTION]}}
 SUPPORTED_RULES = {
-    qos.RULE_TYPE_BANDWIDTH_LIMIT: {qos.MAX_KBPS: {"type:range": [1, db.DB_INTEGER_MAX_VALUE]}, **EGRESS},
+    qos.RULE_TYPE_BANDWIDTH_LIMIT: {
+        qos.MAX_KBPS: {"type:range": [1, db.DB_INTEGER_MAX_VALUE]},
+        # Neutron's is the size of a burst. Hyper-V has a BurstSize, but its documentation no unit for it.
+        qos.MAX_BURST: {"type:values": [0, None]},
+        **EGRESS,
+    },
     qos.RULE_TYPE_MINIMUM_BANDWIDTH: {
         qos.MIN_KBPS: {"type:range": [LEAST_MINIMUM, db.DB_INTEGER_MAX_VALUE]},
         **EGRESS,

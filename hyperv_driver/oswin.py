@@ -5,7 +5,7 @@ import dataclasses
 from typing import Any
 
 from nova import exception
-from oslo_utils import uuidutils
+from oslo_utils import units, uuidutils
 
 from hyperv_driver import batches
 from hyperv_driver.without_eventlet import without_eventlet
@@ -19,9 +19,9 @@ with without_eventlet():
     from os_win.utils.network import networkutils  # noqa: F401
 
 __all__ = [
-    "ClusterUtilities", "Utilities", "adapters", "attached_files", "constants", "enable_tpm", "exceptions",
-    "external_switches", "inject_nmi", "instances", "iops_limit", "numa_nodes", "planned_machines",
-    "reserves_bandwidth",
+    "ClusterUtilities", "Utilities", "adapters", "attached_files", "bandwidth", "constants", "enable_tpm",
+    "exceptions", "external_switches", "inject_nmi", "instances", "iops_limit", "numa_nodes",
+    "planned_machines", "reserves_bandwidth",
 ]  # fmt: skip
 
 _ABSOLUTE = 2  # BandwidthReservationMode
@@ -69,6 +69,16 @@ def reserves_bandwidth(networkutils, switch):
     """
     (settings,) = networkutils._conn.Msvm_VirtualEthernetSwitchSettingData(ElementName=switch)
     return settings.BandwidthReservationMode == _ABSOLUTE
+
+
+def bandwidth(networkutils, port_id):
+    """Return the bandwidth of a port as set_port_qos_rule takes it, which os-win only sets."""
+    port, _found = networkutils._get_switch_port_allocation(port_id)
+    setting = networkutils._get_bandwidth_setting_data_from_port_alloc(port)
+    if not setting:
+        return {}
+    kbps = {"max_kbps": setting.Limit // units.Ki, "min_kbps": setting.Reservation // units.Ki}
+    return {name: value for name, value in kbps.items() if value}
 
 
 def inject_nmi(vmutils, name):

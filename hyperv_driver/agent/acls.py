@@ -11,6 +11,8 @@ import ipaddress
 from neutron_lib import constants
 from oslo_log import log as logging
 
+from hyperv_driver.agent.wiring import Unwireable
+
 LOG = logging.getLogger(__name__)
 
 ANY = "ANY"
@@ -76,43 +78,68 @@ class Acls:
 
     def __init__(self, networkutils):
         self._networkutils = networkutils
-        self._groups = {}  # port id → ids of the groups that its ACLs come from
+        self._groups = {}  # port id → ids of the groups that it is in
+        self._open_to = {}  # port id → ids of the groups whose members its rules name
 
-    def ports_of(self, group_ids):
-        """The ports whose ACLs depend on one of some groups."""
-        return {port_id for port_id, groups in self._groups.items() if not groups.isdisjoint(group_ids)}
+    def ports_in(self, group_ids):
+        """The ports whose ACLs come from the rules of one of some groups."""
+        return _of(self._groups, group_ids)
+
+    def ports_open_to(self, group_ids):
+        """The ports whose ACLs have the addresses of one of some groups."""
+        return _of(self._open_to, group_ids)
 
     def apply(self, port_id, details, info):
         """Give a connected port the ACLs that its groups want, and no others.
 
+        :param details: the port's, as neutron-server gives them.
+        :param info: neutron's answer to security_group_info_for_devices.
+        :raises Unwireable: the answer has no groups of a port that has some.
+        """
+        trusted = details["device_owner"].startswith(constants.DEVICE_OWNER_NETWORK_PREFIX)
+        if trusted or not details["port_security_enabled"]:
+            self.forget(port_id)
+            self._networkutils.remove_all_security_rules(port_id)
+        elif port_id in info["devices"]:
+            self.renew(port_id, info)
+        else:
+            raise Unwireable("neutron-server does not know its security groups; it may just be deleted")
+
+    def renew(self, port_id, info):
+        """Give a port that has ACLs those that its groups want by now; one that was deleted keeps its.
+
         :param info: neutron's answer to security_group_info_for_devices.
         """
         port = info["devices"].get(port_id)
-        if not port or not details["port_security_enabled"]:
-            self._groups.pop(port_id, None)
-            self._networkutils.remove_all_security_rules(port_id)
+        if not port:
             return
-        self._groups[port_id] = {
-            group
-            for kind in ("groups", "group_source_groups", "group_remote_address_groups")
-            for group in port.get(f"security_{kind}", ())
+        self._groups[port_id] = set(port["security_groups"])
+        self._open_to[port_id] = {
+            *port["security_group_source_groups"],
+            *port["security_group_remote_address_groups"],
         }
         allowed = [*ADDRESSING, *dict.fromkeys(_allowed(port, info))]
-        stale = set(self._current(port_id)).difference(DENIED, allowed)
+        current = set(self._current(port_id))
         # os-win weighs the rules of one call by the action of the first.
-        self._networkutils.create_security_rules(port_id, DENIED)
-        self._networkutils.create_security_rules(port_id, allowed)
-        if stale:
+        for wanted in (DENIED, allowed):
+            if missing := [acl for acl in wanted if acl not in current]:
+                self._networkutils.create_security_rules(port_id, missing)
+        if stale := current.difference(DENIED, allowed):
             self._networkutils.remove_security_rules(port_id, list(stale))
 
     def forget(self, port_id):
-        """The port's adapter is gone."""
+        """The port has no ACLs any more, or its adapter is gone."""
         self._groups.pop(port_id, None)
+        self._open_to.pop(port_id, None)
 
     def _current(self, port_id):
         # os-win adds and removes rules, but does not list them. Its lists may hold rules in place of ACLs.
         port, _found = self._networkutils._get_switch_port_allocation(port_id)
         return [Acl.of(data) for data in self._networkutils._get_port_security_acls(port)]
+
+
+def _of(groups, wanted):
+    return {port_id for port_id, ids in groups.items() if not ids.isdisjoint(wanted)}
 
 
 def _allowed(port, info):

@@ -58,7 +58,9 @@ class Bandwidth:
             del rule["min_kbps"]
         try:
             if rule:
-                self._networkutils.set_port_qos_rule(port_id, rule)
+                # os-win would take the old setting away before it sets a new one that is the same.
+                if oswin.bandwidth(self._networkutils, port_id) != rule:
+                    self._networkutils.set_port_qos_rule(port_id, rule)
                 return
         except exceptions.OSWinException as error:
             LOG.error(

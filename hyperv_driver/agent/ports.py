@@ -51,6 +51,7 @@ class Ports:
         self._adapters = {}  # port id → identity of its adapter
         self._networks = {}  # port id → id of its network
         self._due = {}  # port id → when it may be wired (again)
+        self._refilter = set()  # wired ports of which only the ACLs may be outdated
         self._gone = set()  # neutron has not heard yet
         self._announced = {}  # port id → until when its adapter is looked for
 
@@ -63,9 +64,13 @@ class Ports:
     def deleted(self, port_id):
         self._notes.put((self._note_deletion, port_id))
 
-    def groups_updated(self, group_ids):
-        """Neutron changed security groups, or who is in them."""
-        self._notes.put((self._note_groups, group_ids))
+    def rules_updated(self, group_ids):
+        """Neutron changed the rules of security groups."""
+        self._notes.put((self._note_rules, group_ids))
+
+    def members_updated(self, group_ids):
+        """Neutron changed who is in security groups or address groups."""
+        self._notes.put((self._note_members, group_ids))
 
     def policy_updated(self, policy_id):
         """Neutron changed a QoS policy."""
@@ -121,14 +126,20 @@ class Ports:
         self._adapters = adapters
 
     def work(self):
-        """Tell neutron what is gone, wire what is due, and tell neutron of that."""
+        """Tell neutron what is gone, wire what is due, and tell neutron of that; renew ACLs."""
         if self._gone:
             # By itself: of a port that is both, the server would hear first that it is up.
             self._gone &= set(self._server.update([], list(self._gone)))
+        # Those that are due get their ACLs when they are wired, if they still have any.
+        self._refilter &= self._adapters.keys() - self._due.keys()
         now = time.monotonic()
         due = [port_id for port_id, when in self._due.items() if when <= now and port_id not in self._gone]
-        if not due:
-            return
+        if due:
+            self._wire_all(due)
+        if self._refilter:
+            self._filter_again(list(self._refilter))
+
+    def _wire_all(self, due):
         details, failed = self._server.details(due)
         groups = self._acls and self._server.security_groups(due)
         wanted_policies = {policy_of(wanted) for wanted in details.values()} - {None}
@@ -176,6 +187,16 @@ class Ports:
             self._postpone([port_id])
             return None
 
+    def _filter_again(self, port_ids):
+        groups = self._server.security_groups(port_ids)
+        self._refilter.clear()
+        for port_id in port_ids:
+            try:
+                self._acls.renew(port_id, groups)
+            except (exceptions.OSWinException, exceptions.x_wmi) as error:
+                LOG.error("ACLs of port %s cannot be renewed, wiring it again: %s", port_id, error)
+                self._postpone([port_id])
+
     def _postpone(self, port_ids):
         self._due.update(dict.fromkeys(port_ids, time.monotonic() + RETRY_AFTER))
 
@@ -201,9 +222,13 @@ class Ports:
         self._announced.pop(port_id, None)
         self._due.pop(port_id, None)
 
-    def _note_groups(self, group_ids):
+    def _note_rules(self, group_ids):
         if self._acls:
-            self._rewire(self._acls.ports_of(group_ids))
+            self._refilter |= self._acls.ports_in(group_ids)
+
+    def _note_members(self, group_ids):
+        if self._acls:
+            self._refilter |= self._acls.ports_open_to(group_ids)
 
     def _note_policy(self, policy_id):
         self._rewire(self._bandwidth.ports_of({policy_id}))

@@ -50,5 +50,6 @@ class Reports(threading.Thread):
             if lost or status == REVIVED:
                 LOG.info("neutron-server answers again: all ports are wired anew")
                 self._resync()
-            first, lost = False, False
+            # It answers nothing to what was sent before it started.
+            first, lost = first and status is None, False
             self._stopped.wait(self._interval)

@@ -16,10 +16,11 @@ NOTIFICATIONS = (
     (topics.NETWORK, topics.UPDATE),
     (topics.NETWORK, topics.DELETE),
     (topics.SECURITY_GROUP, topics.UPDATE),
+    (topics.PORT_BINDING, topics.ACTIVATE),
 )
-# Versioned objects that neutron-server is asked for and announces changes of, in the oldest version that it
-# still speaks and that has what is read here.
-RESOURCES = {"QosPolicy": "1.8", "Trunk": "1.1", "SubPort": "1.0"}
+# Versioned objects that neutron-server is asked for or announces changes of, in the oldest version that it
+# still speaks and that has what is read here; address groups cannot be converted to an older one.
+RESOURCES = {"QosPolicy": "1.8", "Trunk": "1.1", "SubPort": "1.0", "AddressGroup": "1.2"}
 TRUNK = "trunk"  # topic and namespace of calls about trunks
 NAME, DATA = "versioned_object.name", "versioned_object.data"
 
@@ -98,17 +99,21 @@ class Server:
         return [*answer["failed_devices_up"], *answer["failed_devices_down"]]
 
     def report(self, configurations, first, timeout):
-        """Report the agent's state; return what the server makes of it, such as "revived"."""
+        """Report the agent's state; return what the server makes of it, such as "revived".
+
+        :param first: whether it is the first since the agent started, which says more.
+        """
         state = {
             "agent_type": AGENT_TYPE,
             "binary": BINARY,
             "host": self._host,
             "topic": "N/A",
             "configurations": configurations,
-            "resource_versions": RESOURCES,
-            "start_flag": first,
             "uuid": uuidutils.generate_uuid(),
         }
+        if first:
+            # Their presence counts: neutron-server then spreads the versions, and tells Placement.
+            state |= {"resource_versions": RESOURCES, "start_flag": True}
         return self._ask(
             self._reports.prepare(version="1.2", timeout=timeout),
             "report_state",
@@ -146,7 +151,7 @@ class Notifications:
     :param host: this host's name in neutron.
     """
 
-    target = oslo_messaging.Target(version="1.4")
+    target = oslo_messaging.Target(version="1.5")
 
     def __init__(self, ports, host):
         self._ports = ports
@@ -169,6 +174,11 @@ class Notifications:
         here = port.get("binding:host_id") == self._host and port.get("device_owner") != TRUNK_SUBPORT_OWNER
         self._ports.updated(port["id"], here)
 
+    def binding_activate(self, _context, port_id, host):
+        """A live migration ended: of the port's bindings it is another one that counts now."""
+        if host == self._host:
+            self._ports.updated(port_id, here=True)
+
     def port_delete(self, _context, port_id):
         self._ports.deleted(port_id)
 
@@ -179,9 +189,10 @@ class Notifications:
         """Nothing to do: neutron deletes a network only when its ports are gone."""
 
     def security_groups_rule_updated(self, _context, security_groups):
-        self._ports.groups_updated(security_groups)
+        self._ports.rules_updated(security_groups)
 
-    security_groups_member_updated = security_groups_rule_updated
+    def security_groups_member_updated(self, _context, security_groups):
+        self._ports.members_updated(security_groups)
 
     def push(self, _context, resource_list, event_type):
         """Versioned objects of one kind changed."""
@@ -189,6 +200,8 @@ class Notifications:
             changed = resource[DATA]
             if resource[NAME] == "QosPolicy":
                 self._ports.policy_updated(changed["id"])
+            elif resource[NAME] == "AddressGroup":
+                self._ports.members_updated([changed["id"]])
             elif resource[NAME] == "Trunk":
                 self._ports.trunk_updated(changed["id"], changed["port_id"])
             else:

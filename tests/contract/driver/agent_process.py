@@ -13,18 +13,10 @@ from oslo_service import backend  # noqa: E402
 
 backend.init_backend(backend.BackendType.THREADING)
 
-import contextlib  # noqa: E402
-import json  # noqa: E402
 import sys  # noqa: E402
-import threading  # noqa: E402
 import time  # noqa: E402, F401
 import types  # noqa: E402
 from unittest import mock  # noqa: E402
-
-from neutron.conf import common as neutron_options  # noqa: E402
-
-# Two programs in one process: the agent has the option, too.
-neutron_options.core_opts[:] = [option for option in neutron_options.core_opts if option.dest != "host"]
 
 from neutron.api.rpc.handlers import resources_rpc, securitygroups_rpc  # noqa: E402
 from neutron.common import config as common_config  # noqa: E402
@@ -39,9 +31,15 @@ from neutron_lib.agent import topics  # noqa: E402
 from neutron_lib.plugins import directory  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 
-from hyperv_driver.agent import __main__ as agent  # noqa: E402
-from hyperv_driver.agent import ports  # noqa: E402
-from hyperv_driver.oswin import utilsfactory  # noqa: E402
+from tests.contract.driver import agent_on_host  # noqa: E402
+from tests.contract.driver.agent_on_host import (  # noqa: E402, F401
+    bandwidth,
+    networkutils,
+    remove_adapter,
+    running_agent,
+    vlans,
+    vmutils,
+)
 from tests.contract.driver.waiting import wait_for  # noqa: E402
 
 HOST = "hv1"
@@ -152,7 +150,13 @@ class Plugin(securitygroups_rpc_base.SecurityGroupInfoAPIMixin, agents_db.AgentD
 
     def get_ports_from_devices(self, _context, devices):
         return [
-            {**self.ports[port_id], "security_group_rules": [], "fixed_ips": ["10.0.0.5"]}
+            {
+                **self.ports[port_id],
+                "security_group_rules": [],
+                "fixed_ips": ["10.0.0.5"],
+                "security_group_source_groups": [],
+                "security_group_remote_address_groups": [],
+            }  # fmt: skip
             for port_id in devices
             if self.ports.get(port_id, {}).get("port_security_enabled")
         ]
@@ -189,18 +193,6 @@ class Plugin(securitygroups_rpc_base.SecurityGroupInfoAPIMixin, agents_db.AgentD
         return self.agent_status, state
 
 
-class Stop:
-    """In the place of standard input's end."""
-
-    def __init__(self, *_arguments):
-        pass
-
-    def start(self):
-        pass
-
-    wait = staticmethod(lambda timeout=None: stopping.wait(timeout))
-
-
 def complete(_context, port_id, _resource, _entity):
     plugin.update_port_status(None, port_id, "ACTIVE")
 
@@ -234,64 +226,20 @@ def serve():
     trunk_rpc.TrunkSkeleton()
 
 
-@contextlib.contextmanager
-def running_agent():
-    """The agent's own main, in a thread, until the block ends."""
-    stopping.clear()
-    cfg.CONF.clear()  # or it takes no options of a command line, as the log's, a second time
-    thread = threading.Thread(target=agent.main)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopping.set()
-        thread.join()
-
-
 def active(port_id):
     return wait_for(lambda: plugin.ports[port_id]["status"] == "ACTIVE")
 
 
-def make_adapter(port_id, vm="vm-1"):
-    vmutils.create_nic(vm, port_id, plugin.ports[port_id]["mac_address"])
+def make_adapter(port_id):
+    vmutils.create_nic("vm-1", port_id, plugin.ports[port_id]["mac_address"])
 
 
-def remove_adapter(port_id, vm="vm-1"):
-    vmutils.destroy_nic(vm, port_id)
+def reset():
+    plugin.__init__()
 
 
-def bandwidth(port_id):
-    port, _found = networkutils._get_switch_port_allocation(port_id)
-    setting = networkutils._get_bandwidth_setting_data_from_port_alloc(port)
-    return setting and [setting.Limit, setting.Reservation]
-
-
-def vlans(port_id):
-    port, _found = networkutils._get_switch_port_allocation(port_id)
-    setting = networkutils._get_vlan_setting_data_from_port_alloc(port)
-    untagged = setting.NativeVlanId if setting.OperationMode == 2 else setting.AccessVlanId
-    return [setting.OperationMode, untagged, list(setting.TrunkVlanIdArray or ())]
-
-
-def run(code):
-    names = globals()
-    names["said"] = None
-    vmutils.create_vm("vm-1", False, 1, r"C:\vms", ["a note"])
-    try:
-        with running_agent():
-            exec(code, names)
-    except Exception as error:  # noqa: BLE001  the test decides what it thinks of it
-        return {"raised": f"{type(error).__name__}: {error}"}
-    finally:
-        vmutils.destroy_vm("vm-1")
-        plugin.__init__()
-    return names["said"]
-
-
-stopping = threading.Event()
 sys.argv = ["agent", "--config-file", r"C:\agent.conf"]
 common_config.register_common_config_options()
-agent.config.register()
 cfg.CONF(sys.argv[1:], project="neutron")
 rpc.init(cfg.CONF)
 directory.add_plugin("CORE", plugin := Plugin())
@@ -305,11 +253,5 @@ trunk_objects.Trunk.update = lambda trunk, **fields: [
     setattr(trunk, name, value) for name, value in fields.items()
 ]
 trunk_stub = trunk_rpc.TrunkStub()
-agent.StopWhenInputEnds = Stop
-agent.rpc.init = lambda _conf: None  # both ends share the transport
-ports.RETRY_AFTER = 0.5
 serve()
-vmutils, networkutils = utilsfactory.get_vmutils(), utilsfactory.get_networkutils()
-print("ready", flush=True)
-for line in iter(input, "end"):
-    print(json.dumps(run(json.loads(line))), flush=True)
+agent_on_host.answer(globals(), reset)

@@ -61,6 +61,15 @@ class FakeNetworkUtils:
             raise exceptions.InvalidParameterValue(param_name="max_kbps", param_value=rule["max_kbps"])
         self.adapters[port_id]["bandwidth"] = rule
 
+    def _get_switch_port_allocation(self, port_id):
+        return port_id, True
+
+    def _get_bandwidth_setting_data_from_port_alloc(self, port_id):
+        rule = self.adapters[port_id].get("bandwidth", {})
+        return types.SimpleNamespace(
+            Limit=1024 * rule.get("max_kbps", 0), Reservation=1024 * rule.get("min_kbps", 0)
+        )
+
     def remove_port_qos_rule(self, port_id):
         self.adapters[port_id].pop("bandwidth", None)
 
@@ -336,6 +345,17 @@ class ReportsTest(testtools.TestCase):
         self.report("new", "alive")
         self.assertEqual([True, False], [first for first, _timeout in self.server.told[:2]])
         self.assertEqual([], self.resyncs)
+
+    def test_report_that_was_too_old_is_made_again(self):
+        def told(_configurations, first, _timeout):
+            self.server.told.append(first)
+            if len(self.server.told) == 3:
+                self.reports.stop()
+            return None if len(self.server.told) == 1 else "new"
+
+        self.server.report = told
+        self.reports.run()
+        self.assertEqual([True, True, False], self.server.told)
 
     def test_late_server_is_no_outage(self):
         self.report(ServerFailure("no answer"), "new")
