@@ -16,6 +16,7 @@ Either way: no tunnels, and no ``local`` networks, whose isolation on one host n
 """
 
 import fnmatch
+import uuid
 
 from neutron.plugins.ml2.drivers import mech_agent
 from neutron_lib import constants
@@ -32,6 +33,9 @@ NETWORK_TYPES = (constants.TYPE_FLAT, constants.TYPE_VLAN)
 
 class HyperVMechanismDriver(mech_agent.SimpleAgentMechanismDriverBase):
     """Binds normal ports on flat and VLAN segments as VIFs of Hyper-V."""
+
+    # Of the names of Placement's resource providers: the bandwidths of switches that agents report.
+    resource_provider_uuid5_namespace = uuid.UUID("6c34d70d-1319-4d31-8e1a-b8dda0a10ef5")
 
     def __init__(self):
         super().__init__(AGENT_TYPE, VIF_TYPE_HYPERV, {WIRED_BY_AGENT: True})
@@ -60,6 +64,10 @@ class HyperVMechanismDriver(mech_agent.SimpleAgentMechanismDriverBase):
 
     def get_mappings(self, agent):
         return agent["configurations"]["vswitch_mappings"]
+
+    def get_standard_device_mappings(self, agent):
+        """The switches of each physical network, as Neutron's placement plugin asks for."""
+        return {network: [switch] for network, switch in self.get_mappings(agent).items()}
 
     def physnet_in_mappings(self, physnet, mappings):
         return any(fnmatch.fnmatchcase(physnet, pattern) for pattern in mappings)

@@ -43,6 +43,7 @@ FEATURES = {
     "Evacuate": (NO, YES),
     "Attach and detach interfaces": (YES, YES),
     "Bandwidth of ports, by QoS policies": (NO, NO),
+    "Minimum bandwidth of ports in Placement": (NO, NO),
     "Trunks": (NO, NO),
     "Attach and detach volumes": (YES, YES),
     "Boot from volume": (YES, YES),

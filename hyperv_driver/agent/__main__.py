@@ -13,8 +13,10 @@ backend.init_backend(backend.BackendType.THREADING)
 
 import oslo_messaging  # noqa: E402
 from neutron_lib import rpc  # noqa: E402
+from neutron_lib.constants import RP_BANDWIDTHS  # noqa: E402
 from oslo_log import log as logging  # noqa: E402
 
+from hyperv_driver import oswin  # noqa: E402
 from hyperv_driver.agent import BINARY, acls, bandwidth, config, ports, reports, trunks, wiring  # noqa: E402
 from hyperv_driver.agent.rpc import Notifications, Server  # noqa: E402
 from hyperv_driver.oswin import exceptions, utilsfactory  # noqa: E402
@@ -38,6 +40,13 @@ def main():
         mappings = config.Mappings(CONF.AGENT.physical_network_vswitch_mappings)
         for switch in mappings.switches.values():
             networkutils.get_vswitch_id(switch)
+        providers = config.resource_providers(CONF.AGENT, mappings)
+        for switch in providers[RP_BANDWIDTHS]:
+            if not oswin.reserves_bandwidth(networkutils, switch):
+                raise ValueError(
+                    f"[AGENT] resource_provider_bandwidths has virtual switch {switch}, which is not in "
+                    "absolute mode: see New-VMSwitch -MinimumBandwidthMode"
+                )
     except (ValueError, exceptions.HyperVvSwitchNotFound) as error:
         return str(error)
 
@@ -55,7 +64,7 @@ def main():
         CONF.AGENT.polling_interval,
     )
     connection = Notifications(loop, CONF.host).listen()
-    state = {"vswitch_mappings": mappings.switches, "port_filter": filters}
+    state = {"vswitch_mappings": mappings.switches, "port_filter": filters, **providers}
     reporter = reports.Reports(server, state, CONF.AGENT.report_interval, loop.resync)
     reporter.start()
     # From here on the end of input is a stop in good order.

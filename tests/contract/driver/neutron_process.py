@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process of ``test_neutron``: the agent, and the whole of neutron-server with this project's drivers.
 
-Nothing of neutron is replaced: its plugins work on a database (SQLite), and its messages go through
-oslo.messaging's bus of one process.
+Nothing of neutron is replaced: its plugins work on a database (SQLite), its messages go through
+oslo.messaging's bus of one process, and Placement is an HTTP server that notes what it is asked.
 Runs code, a JSON string a line, and prints what that leaves in `said`.
 """
 
@@ -13,7 +13,9 @@ from oslo_service import backend  # noqa: E402
 
 backend.init_backend(backend.BackendType.THREADING)
 
+import http.server  # noqa: E402
 import itertools  # noqa: E402
+import json  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402, F401
@@ -49,6 +51,26 @@ HOST, PROJECT = "hv1", "project-1"
 vlan_ids = itertools.count(101)
 begun = threading.local()
 asked = []  # what the agent has asked neutron-server, but for its reports: (method, arguments)
+requests = []  # what Placement was asked: (method, path, body)
+
+
+class Placement(http.server.BaseHTTPRequestHandler):
+    """Has whatever it is asked for."""
+
+    def do_PUT(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        requests.append((self.command, self.path, json.loads(body or "null")))
+        found = {"generation": 1, "resource_providers": [{"uuid": "host", "name": HOST}]}
+        answer = json.dumps(found).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_POST = do_PUT
+
+    def log_message(self, *_arguments):
+        pass
 
 
 def network(**changes):
@@ -149,11 +171,15 @@ def noting(ask):
 def reset():
     """Nothing of a test is in another's way: each has networks, groups and ports of its own."""
     asked.clear()
+    requests.clear()
 
 
+placement = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Placement)
+threading.Thread(target=placement.serve_forever, daemon=True).start()
 sys.argv = ["agent", "--config-file", r"C:\agent.conf"]
 neutron_config.register_common_config_options()
 cfg.CONF(sys.argv[1:], project="neutron")
+cfg.CONF.set_override("auth_section", f"http://127.0.0.1:{placement.server_port}", "placement")
 rpc.init(cfg.CONF)
 admin = context.get_admin_context()
 engine = database.get_writer_session().bind

@@ -129,6 +129,10 @@ class AgentTest(OnHyperVTest):
             said.append(sorted({"start_flag", "resource_versions"} - plugin.reports[-1].keys()))
         """)
         state = {"vswitch_mappings": {"physnet*": "external"}, "port_filter": True}
+        state |= {"resource_provider_bandwidths": {}, "resource_provider_hypervisors": {}}
+        state["resource_provider_inventory_defaults"] = {
+            "allocation_ratio": 1.0, "min_unit": 1, "step_size": 1, "reserved": 0,
+        }  # fmt: skip
         # Neutron goes by their presence, whatever they say.
         only_first = ["resource_versions", "start_flag"]
         self.assertEqual(["HyperV agent", "hv1", True, state, True, only_first], said)

@@ -2,6 +2,7 @@
 """The L2 agent and the drivers of Neutron's plugins, beside all of neutron-server, on a Hyper-V host."""
 
 from tests.contract.driver.on_hyperv import OnHyperVTest
+from tests.features import feature
 
 CONFIGURATION = """
 [DEFAULT]
@@ -10,12 +11,15 @@ host = hv1
 rpc_response_timeout = 20
 use_stderr = true
 core_plugin = ml2
-service_plugins = qos,trunk
+service_plugins = qos,trunk,placement
 notify_nova_on_port_status_changes = false
 notify_nova_on_port_data_changes = false
 enable_traditional_dhcp = false
+send_events_interval = 1
 [database]
 connection = sqlite:///{folder}/neutron.sqlite?timeout=10
+[placement]
+auth_type = noauth
 [ml2]
 type_drivers = flat,vlan
 project_network_types = vlan
@@ -27,6 +31,8 @@ network_vlan_ranges = physnet1:100:1100
 physical_network_vswitch_mappings = physnet1:external
 polling_interval = 0.2
 report_interval = 2
+resource_provider_bandwidths = external:10000000:
+resource_provider_default_hypervisor = hv1
 """
 ENTRY_POINTS = """
 [neutron.ml2.mechanism_drivers]
@@ -167,3 +173,29 @@ class NeutronTest(OnHyperVTest):
             said.append(wait_for(lambda: vlans(parent["id"])[0] == 1))
         """)
         self.assertEqual([True, True, True, 1, True], said)
+
+    @feature("Minimum bandwidth of ports in Placement")
+    def test_bandwidth_in_placement(self):
+        said = self.nova("""
+            inventory = lambda: [each for each in requests if each[1].endswith("/inventories")]
+            wait_for(lambda: inventory() and core.get_agents(admin)[0]["resources_synced"])
+            _method, path, body = inventory()[-1]
+            provider, said = path.split("/")[2], [body["inventories"]]
+            told = lambda of: [body for _method, path, body in requests if body and path.endswith(of)]
+            said += [told(provider)[0]["name"], sorted(told(provider + "/traits")[0]["traits"])]
+            time.sleep(2)
+            requests.clear()
+            time.sleep(4)
+            said.append(requests)
+
+            minimum = policy((rules.QosMinimumBandwidthRule, {"min_kbps": 20480}))
+            for provider in (provider, "11111111-0000-4000-8000-000000000001"):
+                profile = {"allocation": {"22222222-0000-4000-8000-000000000001": provider}}
+                one = port(network(), qos_policy_id=minimum, **{"binding:profile": profile})
+                said.append(one["binding:vif_type"])
+        """)
+        inventory = {"allocation_ratio": 1.0, "min_unit": 1, "step_size": 1, "reserved": 0, "total": 10000000}
+        self.assertEqual({"NET_BW_EGR_KILOBIT_PER_SEC": inventory}, said[0])
+        self.assertEqual("hv1:HyperV agent:external", said[1])
+        self.assertEqual(["CUSTOM_PHYSNET_PHYSNET1", "CUSTOM_VNIC_TYPE_NORMAL"], said[2])
+        self.assertEqual([[], "hyperv", "binding_failed"], said[3:])

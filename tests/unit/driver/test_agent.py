@@ -9,7 +9,7 @@ from hyperv_driver.agent import acls, config, ports, reports
 from hyperv_driver.agent.bandwidth import Bandwidth
 from hyperv_driver.agent.rpc import ServerFailure
 from hyperv_driver.agent.trunks import Trunks
-from hyperv_driver.agent.wiring import Wiring
+from hyperv_driver.agent.wiring import Unwireable, Wiring
 from hyperv_driver.oswin import exceptions
 
 ONE, TWO = (f"11111111-0000-4000-8000-00000000000{number}" for number in (1, 2))
@@ -262,6 +262,19 @@ class PortsTest(testtools.TestCase):
         self.assertIn("virtual switch external is not in absolute mode", log.output[0])
         self.assertEqual({"max_kbps": 40000}, self.host.adapters[ONE]["bandwidth"])
 
+    def test_bandwidth_that_a_port_has_already_is_left_alone(self):
+        limit = ("QosBandwidthLimitRule", {"max_kbps": 1024, "direction": "egress"})
+        self.server.rules = {"p": [limit]}
+        self.host.adapters, self.server.ports[ONE] = {ONE: {}}, VLAN | {"qos_policy_id": "p"}
+        self.turn()
+        set_again = []
+        self.host.set_port_qos_rule = lambda *arguments: set_again.append(arguments)
+        self.host.connect_vnic_to_vswitch = lambda switch, port_id: None
+        self.ports.resync()
+        self.turn(2)
+        self.assertEqual([([ONE], [])] * 2, self.server.told)
+        self.assertEqual([], set_again)
+
     def test_what_hyper_v_has_no_rule_for(self):
         self.server.rules = {"p": [("QosBandwidthLimitRule", {"max_kbps": 9, "direction": "ingress"})]}
         self.host.adapters, self.server.ports[ONE] = {ONE: {}}, VLAN | {"qos_policy_id": "p"}
@@ -383,6 +396,38 @@ class MappingsTest(testtools.TestCase):
         self.assertIn("'physnet1'", str(self.assertRaises(ValueError, config.Mappings, ["physnet1"])))
 
 
+class ResourceProvidersTest(testtools.TestCase):
+    """What neutron-server is to tell Placement of a switch's bandwidth."""
+
+    def providers(self, *bandwidths, mappings=("physnet1:external",), **options):
+        options = {
+            "resource_provider_bandwidths": list(bandwidths),
+            "resource_provider_hypervisors": {},
+            "resource_provider_default_hypervisor": "hv1",
+            "resource_provider_inventory_defaults": {"allocation_ratio": "1.5"},
+        } | options
+        return config.resource_providers(types.SimpleNamespace(**options), config.Mappings(mappings))
+
+    def test_options(self):
+        providers = self.providers("external:1000:", resource_provider_hypervisors={"external": "node-1"})
+        self.assertEqual(
+            {"external": {"egress": 1000, "ingress": None}}, providers["resource_provider_bandwidths"]
+        )
+        self.assertEqual({"allocation_ratio": 1.5}, providers["resource_provider_inventory_defaults"])
+        self.assertEqual({"external": "node-1"}, providers["resource_provider_hypervisors"])
+        self.assertEqual({"external": "hv1"}, self.providers("external:1:")["resource_provider_hypervisors"])
+
+    def test_what_hyper_v_does_not_reserve(self):
+        for bandwidth in ("external:1000:1000", "external::", "external", "external:0:"):
+            error = self.assertRaises(ValueError, self.providers, bandwidth)
+            self.assertIn("kbit/s of egress and none of ingress", str(error))
+
+    def test_switches_whose_network_placement_could_not_know(self):
+        for mappings in (["*:external"], ["physnet1:external", "physnet2:external"], ["physnet1:other"]):
+            error = self.assertRaises(ValueError, self.providers, "external:1000:", mappings=mappings)
+            self.assertIn("expected one physical network by its name", str(error))
+
+
 class AclsTest(testtools.TestCase):
     """What a rule of neutron comes to."""
 
@@ -418,6 +463,11 @@ class AclsTest(testtools.TestCase):
         self.assertEqual("10.0.0.5/32", acl.RemoteIPAddress)
         self.assertEqual([], self.acls(protocol="udp", ethertype="IPv6", remote_group_id="group-1"))
         self.assertEqual([], self.acls(protocol="udp", remote_group_id="nobody"))
+
+    def test_port_whose_groups_the_server_does_not_know_keeps_its_acls(self):
+        applied = acls.Acls(object())  # nothing is asked of os-win
+        details = {"device_owner": "compute:nova", "port_security_enabled": True}
+        self.assertRaises(Unwireable, applied.apply, ONE, details, {"devices": {}})
 
     def test_addresses(self):
         self.assertEqual("0.0.0.0/0", self.acls(protocol="udp")[0].RemoteIPAddress)
