@@ -72,6 +72,7 @@ class ClassDefinition:
             item.name: item.default for item in self.properties.values() if item.default is not None
         }
         self.derivation = [name, *(parent.derivation if parent else ())]
+        self._ancestry = {ancestor.lower() for ancestor in self.derivation}
         self.names = [item.name for item in self.properties.values()]
         # Alphabetical, as WMI writes paths.
         self.keys = sorted(
@@ -80,7 +81,7 @@ class ClassDefinition:
         self.references = [item for item in self.properties.values() if item.type == "reference"]
 
     def is_a(self, class_name):
-        return class_name.lower() in (name.lower() for name in self.derivation)
+        return class_name.lower() in self._ancestry
 
     def property(self, name):
         try:
@@ -96,7 +97,7 @@ class ClassDefinition:
 
 
 class Instance:
-    """One object of a class: the values of its properties, null where none was given.
+    """One object of a class: the values of its properties, null where there is none.
 
     A ``datetime`` is CIM's own text, a ``reference`` an object path, an ``object`` another Instance.
     """
@@ -131,7 +132,7 @@ class Instance:
         return identity(self.class_name, {item.name: self.values[item.name] for item in self.definition.keys})
 
     def __getitem__(self, name):
-        return self.values[self.definition.property(name).name]
+        return self.values.get(self.definition.property(name).name)
 
     def __setitem__(self, name, value):
         item = self.definition.property(name)
@@ -147,17 +148,18 @@ class Instance:
         return twin
 
     def narrowed(self, names):
-        """A copy in which everything but these properties and the keys is null."""
+        """A copy in which everything but these properties is null.
+
+        It holds no values but these: a thousand with all their nulls would fill a processor's cache.
+        """
         twin = Instance.__new__(Instance)
-        twin.definition, twin.values = self.definition, dict.fromkeys(self.values)
-        for name in names.union(item.name for item in self.definition.keys):
-            twin.values[name] = self.values[name]
+        twin.definition, twin.values = self.definition, {name: self.values[name] for name in names}
         return twin
 
     def items(self):
         """Yields (name, CIM type, value); the type of an array ends in ``[]``, its value is a list."""
         for item in self.definition.properties.values():
-            yield item.name, item.type, self.values[item.name]
+            yield item.name, item.type, self.values.get(item.name)
 
     def __repr__(self):
         return f"<{self.path if self.definition.keys else self.class_name}>"

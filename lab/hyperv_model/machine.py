@@ -72,7 +72,7 @@ class VirtualMachine:
         return [
             part
             for part in self.parts.values()
-            if part.definition.is_a(class_name) and sub_type in (None, part["ResourceSubType"])
+            if sub_type in (None, part.values["ResourceSubType"]) and part.definition.is_a(class_name)
         ]
 
     def add(self, part):

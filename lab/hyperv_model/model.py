@@ -239,6 +239,8 @@ class Namespace:
                 providers.computed(self._model, instance)
                 for instance in self._store.of(self.name, query.class_name)
             )
+            if selected:
+                selected.update(item.name for item in definition.keys)
             return [
                 instance.narrowed(selected) if selected else instance.copy()
                 for instance in found

@@ -185,7 +185,7 @@ _OPERATIONS = {
 
 def _encoded(value):
     if isinstance(value, Instance):
-        return [value.class_name, [_encoded(item) for item in value.values.values()]]
+        return [value.class_name, [_encoded(item) for _name, _type, item in value.items()]]
     if isinstance(value, list):
         return [_encoded(item) for item in value]
     return value

@@ -4,6 +4,7 @@
 Numbers are little-endian.
 """
 
+import functools
 import struct
 import uuid
 
@@ -44,8 +45,9 @@ def _crc_table():
 _CRC = tuple(_crc_table())
 
 
+@functools.lru_cache(maxsize=64)
 def crc32c(data: bytes) -> int:
-    """Return the CRC-32C (Castagnoli) of `data`."""
+    """Return the CRC-32C (Castagnoli) of `data`; most disks have the same region table, which is long."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc = crc >> 8 ^ _CRC[(crc ^ byte) & 0xFF]

@@ -91,6 +91,11 @@ class DiskSpaceCase(OsWinCase):
         self.free(2 << 30)
         self.assertEqual(HEALTHY, self.health())
 
+    def test_disks_are_not_read_while_there_is_space(self):
+        self.machine_with(self.file(r"C:\disks\root.vhdx"))
+        with mock.patch.object(vhd, "open_disk", side_effect=AssertionError("a disk was read")):
+            self.free(3 << 30)
+
     def test_a_fixed_disk_does_not_grow(self):
         self.machine_with(self.file(r"C:\disks\root.vhdx", vhd.FIXED))
         self.free(0)
