@@ -11,11 +11,12 @@ from lab.hyperv_model import errors, providers
 from lab.hyperv_model.cim import Instance
 from lab.hyperv_model.errors import CimError
 
-CREATION, MODIFICATION, DELETION = (
-    "__instancecreationevent",
-    "__instancemodificationevent",
-    "__instancedeletionevent",
+CREATION, MODIFICATION, DELETION = KINDS = (
+    "__InstanceCreationEvent",
+    "__InstanceModificationEvent",
+    "__InstanceDeletionEvent",
 )
+OPERATION = "__InstanceOperationEvent"  # what the three derive from (documented)
 
 
 class Subscription:
@@ -27,17 +28,22 @@ class Subscription:
     """
 
     def __init__(self, model, namespace, query, deliver):
-        if query.class_name.lower() not in (CREATION, MODIFICATION, DELETION):
+        wanted = [kind for kind in KINDS if query.class_name.lower() in (kind.lower(), OPERATION.lower())]
+        if not wanted:
             raise CimError(errors.INVALID_CLASS, f"no events of class {query.class_name}")
         if query.within is None:
             raise CimError(errors.QUERY_NEEDS_WITHIN, f"a query for {query.class_name} needs WITHIN")
         if query.target_class is None:
-            raise CimError(errors.INVALID_QUERY, "an event query needs TargetInstance ISA 'a class'")
+            raise CimError(errors.QUERY_TOO_BROAD, "an event query needs TargetInstance ISA 'a class'")
         blank = Instance(model.store.definition(namespace, query.target_class), {})
-        query.matches({"TargetInstance": blank, "PreviousInstance": blank})
+        instances = (
+            ("TargetInstance", "PreviousInstance") if wanted == [MODIFICATION] else ("TargetInstance",)
+        )
+        query.matches({"__CLASS": wanted[0], **dict.fromkeys(instances, blank)})
         self._model = model
         self._namespace = namespace
         self._query = query
+        self._kinds = wanted
         self._deliver = deliver
         self._cancelled = threading.Event()
         self._seen = self._snapshot()
@@ -60,21 +66,26 @@ class Subscription:
         while not self._cancelled.wait(self._query.within):
             before, self._seen = self._seen, self._snapshot()
             for event in self._changes(before, self._seen):
-                if self._query.matches(event) and not self._cancelled.is_set():
-                    self._deliver(self._query.class_name, self._selected(event))
+                if self._query.matches(event) and self.is_running:
+                    self._deliver(event["__CLASS"], self._selected(event))
 
     def _changes(self, before, after):
-        kind = self._query.class_name.lower()
-        if kind == CREATION:
-            return [{"TargetInstance": after[key]} for key in after.keys() - before.keys()]
-        if kind == DELETION:
-            return [{"TargetInstance": before[key]} for key in before.keys() - after.keys()]
-        return [
-            {"TargetInstance": after[key], "PreviousInstance": before[key]}
-            for key in after.keys() & before.keys()
-            if after[key].values != before[key].values
-        ]
+        made, gone, kept = after.keys() - before.keys(), before.keys() - after.keys(), after.keys() & before
+        changes = {
+            CREATION: [{"TargetInstance": after[key]} for key in made],
+            DELETION: [{"TargetInstance": before[key]} for key in gone],
+            MODIFICATION: [
+                {"TargetInstance": after[key], "PreviousInstance": before[key]}
+                for key in kept
+                if after[key].values != before[key].values
+            ],
+        }
+        return [{"__CLASS": kind, **change} for kind in self._kinds for change in changes[kind]]
 
     def _selected(self, event):
         fields = {field.lower() for field in self._query.fields}
-        return {name: value for name, value in event.items() if not fields or name.lower() in fields}
+        return {
+            name: value
+            for name, value in event.items()
+            if name != "__CLASS" and (not fields or name.lower() in fields)
+        }

@@ -227,14 +227,20 @@ class Namespace:
 
     def query(self, text: str) -> list[Instance]:
         """Run a data query; of a SELECT with fields, the others are null, but not the keys."""
+        association = wql.parse_association(text)
+        if association:
+            return self._associated(association)
         query = wql.parse(text)
         with self._model.lock:
             definition = self.definition(query.class_name)
+            # A name that the class has not is refused even if there is no instance.
+            blank = Instance(definition, {})
+            for field in query.fields:
+                wql.value_of(blank, field)
             selected = {
                 definition.property(field).name for field in query.fields if not field.startswith("__")
             }
-            # A name that the class has not is refused even if there is no instance.
-            query.matches(Instance(definition, {}))
+            query.matches(blank)
             found = (
                 providers.computed(self._model, instance)
                 for instance in self._store.of(self.name, query.class_name)
@@ -246,6 +252,21 @@ class Namespace:
                 for instance in found
                 if query.matches(instance)
             ]
+
+    def _associated(self, association):
+        wanted = association.wanted
+        result_class, role = wanted.get("resultclass", ""), wanted.get("role", "")
+        if association.kind == "associators":
+            return self.associators(
+                association.path,
+                wanted.get("assocclass", ""),
+                result_class,
+                role,
+                wanted.get("resultrole", ""),
+            )
+        with self._model.lock:
+            instance = self._store.at(association.path, self.name)
+            return [each.copy() for each in self._store.references(instance, result_class, role)]
 
     def get(self, class_name: str, keys: dict) -> Instance:
         with self._model.lock:

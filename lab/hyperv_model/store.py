@@ -178,10 +178,7 @@ class Store:
         for name in (association_class, result_class):
             if name:
                 self.definition(instance.namespace, name)
-        if not any(instance.definition.is_a(name) for name in self._associated[instance.namespace]):
-            raise CimError(
-                errors.PROVIDER_NOT_CAPABLE, f"associators of {instance.class_name} are not simulated"
-            )
+        self._check_associated(instance)
         found = {}
         for association in self.associations(instance):
             if association_class and not association.definition.is_a(association_class):
@@ -200,6 +197,31 @@ class Store:
                 ):
                     found[end.identity] = end
         return list(found.values())
+
+    def references(self, instance, result_class="", role=""):
+        """The associations of an instance (REFERENCES OF).
+
+        :raises CimError: as associators does
+        """
+        if result_class:
+            self.definition(instance.namespace, result_class)
+        self._check_associated(instance)
+        return [
+            association
+            for association in self.associations(instance)
+            if (not result_class or association.definition.is_a(result_class))
+            and any(
+                _fits(role, item.name)
+                for item in association.definition.references
+                if self._path_identity(association[item.name]) == instance.identity
+            )
+        ]
+
+    def _check_associated(self, instance):
+        if not any(instance.definition.is_a(name) for name in self._associated[instance.namespace]):
+            raise CimError(
+                errors.PROVIDER_NOT_CAPABLE, f"associations of {instance.class_name} are not simulated"
+            )
 
     @staticmethod
     def _path_identity(path):

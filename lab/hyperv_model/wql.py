@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""WQL: SELECT … FROM … [WITHIN …] [WHERE …], for data and for events.
+"""WQL: SELECT … FROM … [WITHIN …] [WHERE …], for data and for events; ASSOCIATORS OF and REFERENCES OF.
 
 Strings compare regardless of case and backslash escapes within them, as Microsoft documents ("WQL (SQL for
 WMI)", "LIKE Operator"); a doubled single quote also stands for one. A comparison with null is false
@@ -7,6 +7,7 @@ WMI)", "LIKE Operator"); a doubled single quote also stands for one. A compariso
 """
 
 import dataclasses
+import datetime
 import operator
 import re
 from collections.abc import Callable
@@ -29,6 +30,19 @@ _TOKEN = re.compile(
     r"""|(?P<word>\w+(?:\.\w+)*)|(?P<sign><=|>=|<>|!=|[=<>()]))""",
     re.S,
 )
+_ASSOCIATION = re.compile(
+    r"\s*(?P<kind>associators|references)\s+of\s*\{(?P<path>.*)\}(?:\s*where\s+(?P<condition>.+?))?\s*$",
+    re.I | re.S,
+)
+# Documented: "ASSOCIATORS OF Statement", "REFERENCES OF Statement". The keywords without a value, and those
+# about qualifiers, which no schema here has, are refused.
+_KEYWORDS = {
+    "associators": ("assocclass", "resultclass", "role", "resultrole"),
+    "references": ("resultclass", "role"),
+}
+_NOT_SIMULATED = (
+    "classdefsonly", "keysonly", "schemaonly", "requiredqualifier", "requiredassocqualifier",
+)  # fmt: skip
 _ORDER = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -38,6 +52,7 @@ _ORDER = {
     "<=": operator.le,
     ">=": operator.ge,
 }
+_MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +82,43 @@ def parse(text):
     return Query(
         () if "*" in fields else fields, match["class_name"], within, reader.predicate, reader.target_class
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Association:
+    """A parsed ASSOCIATORS OF or REFERENCES OF.
+
+    :ivar kind: "associators" or "references"
+    :ivar wanted: values by keyword, in lower case
+    """
+
+    kind: str
+    path: str
+    wanted: dict
+
+
+def parse_association(text):
+    """Parse ASSOCIATORS OF or REFERENCES OF; None for a query that does not begin so.
+
+    :raises CimError: WBEM_E_INVALID_QUERY; WBEM_E_PROVIDER_NOT_CAPABLE for a keyword that is not simulated
+    """
+    if not re.match(r"\s*(associators|references)\b", text, re.I):
+        return None
+    match = _ASSOCIATION.match(text)
+    if not match:
+        raise CimError(errors.INVALID_QUERY, f"not a WQL query: {text}")
+    kind, wanted = match["kind"].lower(), {}
+    rest = match["condition"] or ""
+    while rest:
+        found = re.match(r"(\w+)(?:\s*=\s*(\w+))?(?:\s+|$)", rest)
+        keyword = found[1].lower() if found else ""
+        if keyword in _NOT_SIMULATED:
+            raise CimError(errors.PROVIDER_NOT_CAPABLE, f"{found[1]} is not simulated: {text}")
+        if keyword not in _KEYWORDS[kind] or not found[2] or keyword in wanted:
+            raise CimError(errors.INVALID_QUERY, f"cannot read the WQL query near {rest!r}: {text}")
+        wanted[keyword] = found[2]
+        rest = rest[found.end() :]
+    return Association(kind, match["path"].strip(), wanted)
 
 
 class _Condition:
@@ -136,13 +188,15 @@ class _Condition:
         return found
 
     def _comparison(self):
+        """``property operator constant``, or the other way round (documented: "WHERE Clause")."""
+        if self._tokens and self._tokens[-1][0] in ("string", "number"):
+            literal, sign = self._literal(), self._next()
+            return self._ordered(self._next("word"), _MIRRORED.get(sign, sign), literal)
         left = self._next("word")
         sign = self._next().lower()
         if sign == "isa":
-            self.target_class = self._literal()
-            return lambda subject, wanted=self.target_class: value_of(subject, left)[1].definition.is_a(
-                wanted
-            )
+            self.target_class = self._class_name()
+            return lambda subject, wanted=self.target_class: _embedded(subject, left).definition.is_a(wanted)
         if sign == "is":
             negated = bool(self._accept("not"))
             if not self._accept("null"):
@@ -150,22 +204,51 @@ class _Condition:
             return lambda subject: (value_of(subject, left)[1] is None) != negated
         if sign == "like":
             pattern = _like(self._literal())
-            return lambda subject: bool(pattern.match(value_of(subject, left)[1] or ""))
+
+            def alike(subject):
+                value = _text(subject, left)
+                return value is not None and bool(pattern.match(value))
+
+            return alike
+        if self._tokens and self._tokens[-1][0] == "word" and "." in self._tokens[-1][1]:
+            return self._between(left, sign, self._next())
+        return self._ordered(left, sign, self._literal())
+
+    def _compare(self, sign):
         if sign not in _ORDER:
             self._fail(sign)
-        compare = _ORDER[sign]
-        if self._tokens and self._tokens[-1][0] == "word" and "." in self._tokens[-1][1]:
-            right = self._next()
-            return lambda subject: compare(value_of(subject, left)[1], value_of(subject, right)[1])
-        literal = self._literal()
+        return _ORDER[sign]
+
+    def _ordered(self, name, sign, literal):
+        compare = self._compare(sign)
 
         def holds(subject):
-            cim_type, value = value_of(subject, left)
-            return value is not None and compare(_comparable(cim_type, value), _comparable(cim_type, literal))
+            cim_type, value = value_of(subject, name)
+            wanted = _comparable(cim_type, literal)
+            return value is not None and compare(_comparable(cim_type, value), wanted)
+
+        return holds
+
+    def _between(self, left, sign, right):
+        """A comparison of two properties of an event's instances."""
+        compare = self._compare(sign)
+
+        def holds(subject):
+            (cim_type, value), (_, other) = value_of(subject, left), value_of(subject, right)
+            if value is None or other is None:
+                return False
+            return compare(_comparable(cim_type, value), _comparable(cim_type, other))
 
         return holds
 
     def _literal(self):
+        """A quoted text, a number, TRUE or FALSE."""
+        if self._tokens and self._tokens[-1][0] == "word":
+            if self._tokens[-1][1].lower() not in ("true", "false"):
+                self._fail(self._tokens[-1][1])
+        return self._class_name()
+
+    def _class_name(self):
         text = self._next()
         if text[0] in "'\"":
             return re.sub(
@@ -181,50 +264,108 @@ def value_of(subject, name):
         embedded = next((value for key, value in subject.items() if key.lower() == head.lower()), None)
         if embedded is None:
             raise CimError(errors.INVALID_QUERY, f"the event has no property {head}")
+        if isinstance(embedded, str):
+            return "string", embedded
         return value_of(embedded, rest) if rest else ("object", embedded)
-    upper = head.upper()
-    if upper == "__PATH":
-        return "reference", subject.path
-    if upper == "__CLASS":
-        return "string", subject.class_name
+    if rest:
+        raise CimError(errors.INVALID_QUERY, f"{subject.class_name} has no property {name}")
+    if head.startswith("__"):
+        return _system_property(subject, head)
     if head.lower() not in subject.definition.properties:
         raise CimError(errors.INVALID_QUERY, f"{subject.class_name} has no property {head}")
     item = subject.definition.properties[head.lower()]
     return item.type, subject.values[item.name]
 
 
+def _system_property(subject, name):
+    """Documented: "WMI System Properties"; those that are texts."""
+    definition = subject.definition
+    values = {
+        "__CLASS": lambda: subject.class_name,
+        "__DYNASTY": lambda: definition.derivation[-1],
+        "__NAMESPACE": lambda: definition.namespace.replace("/", "\\"),
+        "__PATH": lambda: subject.path,
+        "__RELPATH": lambda: subject.path.partition(":")[2],
+        "__SERVER": lambda: definition.server,
+        "__SUPERCLASS": lambda: (*definition.derivation, None)[1],
+    }
+    if name.upper() not in values:
+        raise CimError(errors.INVALID_QUERY, f"{subject.class_name} has no property {name}")
+    is_path = name.upper() in ("__PATH", "__RELPATH")
+    return "reference" if is_path else "string", values[name.upper()]()
+
+
+def _embedded(subject, name):
+    """The instance that ISA asks of (documented: "ISA Operator for Data Queries" and "… Event Queries")."""
+    value = value_of(subject, name)[1]
+    if not hasattr(value, "definition"):
+        raise CimError(errors.INVALID_QUERY, f"ISA asks of an instance, {name} is none")
+    return value
+
+
+def _text(subject, name):
+    cim_type, value = value_of(subject, name)
+    if cim_type not in ("string", "datetime", "reference"):
+        raise CimError(errors.INVALID_QUERY, f"LIKE compares strings, {name} is {cim_type}")
+    return value
+
+
 def _comparable(cim_type, value):
-    if cim_type.endswith("[]"):
-        raise CimError(errors.INVALID_QUERY, f"a query cannot compare an array ({cim_type})")
+    if cim_type.endswith("[]") or cim_type == "object":
+        raise CimError(errors.INVALID_QUERY, f"a query cannot compare {cim_type}")
     if cim_type == "reference":
-        _, _, class_name, keys = parse_path(value)
+        try:
+            _, _, class_name, keys = parse_path(value)
+        except CimError as error:
+            raise CimError(errors.INVALID_QUERY, error.message) from None
         return identity(class_name, keys)
     if cim_type == "boolean":
-        return value if isinstance(value, bool) else {"true": True, "false": False}.get(value.lower(), value)
-    if cim_type in ("string", "datetime"):
+        known = {"true": True, "false": False, "1": True, "0": False}
+        text = str(value).lower()
+        if text not in known:
+            raise CimError(errors.INVALID_QUERY, f"a query compares boolean with {value!r}")
+        return known[text]
+    if cim_type == "string":
         return value.lower()
+    if cim_type == "datetime":
+        return _moment(value)
     try:
         return float(value) if "real" in cim_type else int(value)
     except ValueError:
         raise CimError(errors.INVALID_QUERY, f"a query compares {cim_type} with {value!r}") from None
 
 
+def _moment(value):
+    """Comparable whatever offset from UTC it is told with; intervals compare as texts."""
+    if value.endswith(":000"):
+        return value
+    try:
+        moment = datetime.datetime.strptime(value[:21], "%Y%m%d%H%M%S.%f")
+        return moment - datetime.timedelta(minutes=int(value[21:]))
+    except ValueError:
+        raise CimError(errors.INVALID_QUERY, f"a query compares datetime with {value!r}") from None
+
+
 def _like(pattern):
+    """Documented: "LIKE Operator"; a range is written ``[a=f]`` there, and ``[a-f]`` by most clients."""
     out, position = [], 0
     while position < len(pattern):
         sign = pattern[position]
-        closing = pattern.find("]", position + 2) if sign == "[" else -1
+        negated = pattern[position + 1 : position + 2] == "^"
+        closing = pattern.find("]", position + 2 + negated) if sign == "[" else -1
         if sign == "%":
             out.append(".*")
         elif sign == "_":
             out.append(".")
         elif closing > 0:
-            body = pattern[position + 1 : closing]
-            out.append(
-                "[" + ("^" if body[0] == "^" else "") + re.escape(body.lstrip("^")).replace(r"\-", "-") + "]"
-            )
+            signs = re.escape(pattern[position + 1 + negated : closing])
+            signs = re.sub(r"(?<=.)(?:\\-|=)(?=.)", "-", signs, flags=re.S)
+            out.append(f"[{'^' if negated else ''}{signs}]")
             position = closing
         else:
             out.append(re.escape(sign))
         position += 1
-    return re.compile("".join(out) + r"\Z", re.I | re.S)
+    try:
+        return re.compile("".join(out) + r"\Z", re.I | re.S)
+    except re.error:
+        raise CimError(errors.INVALID_QUERY, f"not a pattern of LIKE: {pattern}") from None

@@ -145,6 +145,47 @@ class TestQueries(unittest.TestCase):
             except CimError as error:
                 self.assertEqual(errors.INVALID_QUERY, error.code)
 
+    typed = st.builds(
+        "{} {} {}".format,
+        st.sampled_from(["Text", "Nothing", "Flag", "Many", "When", "Path", "Number", "__CLASS", "'1'", "2"]),
+        st.sampled_from(["=", "<>", "<", ">=", "LIKE", "ISA", "IS", "IS NOT"]),
+        st.sampled_from(
+            [
+                "'x'",
+                "1",
+                "-2.5",
+                "TRUE",
+                "NULL",
+                "'[a-z'",
+                "'[z-a]%'",
+                "'%'",
+                "Text",
+                "a.Text",
+                "''",
+                "'2026'",
+            ]
+        ),
+    )
+
+    @same(300)
+    @given(typed)
+    def test_a_condition_of_any_type_holds_or_is_refused(self, condition):
+        values = {"Text": "x", "Nothing": None, "Flag": True, "Many": ["x"], "Number": 1}
+        row = _Row(**values, When="20261126000000.000000+000", Path='A.B="c"')
+        types = {
+            "Text": "string",
+            "Nothing": "uint32",
+            "Flag": "boolean",
+            "Many": "string[]",
+            "Path": "reference",
+        }
+        for name, cim_type in {**types, "When": "datetime"}.items():
+            row.properties[name.lower()].type = cim_type
+        try:
+            self.assertIsInstance(wql.parse(f"SELECT * FROM Row WHERE {condition}").matches(row), bool)
+        except CimError as error:
+            self.assertEqual(errors.INVALID_QUERY, error.code, condition)
+
     def test_what_is_too_long_or_too_deep_is_refused(self):
         for text in ("not " * 5000 + "a = 1", "(" * 5000, " " * 200_000):
             error = None

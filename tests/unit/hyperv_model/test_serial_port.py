@@ -144,6 +144,31 @@ class EventCase(ModelCase):
         self.succeed(self.service, "RemoveResourceSettings", ResourceSettings=[adapter])
         self.assertEqual("port", deleted.get(timeout=2)[1]["TargetInstance"]["ElementName"])
 
+    def test_one_query_tells_of_all_that_happens_to_instances(self):
+        """Documented: the three kinds of events are __InstanceOperationEvents."""
+        query = "SELECT * FROM __InstanceOperationEvent WITHIN 0.02 WHERE TargetInstance ISA '{}' {}"
+        everything = self.subscribe(
+            query.format("Msvm_ComputerSystem", "AND TargetInstance.ElementName = 'vm'")
+        )
+        deletions = self.subscribe(
+            query.format("Msvm_ComputerSystem", "AND __CLASS = '__InstanceDeletionEvent'")
+        )
+        machine = self.define()
+        self.assertEqual("__InstanceCreationEvent", everything.get(timeout=2)[0])
+        self.request(machine, states.ENABLE)
+        name, event = everything.get(timeout=2)
+        self.assertEqual(
+            ("__InstanceModificationEvent", {*event}), (name, {"TargetInstance", "PreviousInstance"})
+        )
+        self.request(machine, states.DISABLE)
+        self.succeed(self.service, "DestroySystem", AffectedSystem=machine.system.path)
+        self.assertEqual("__InstanceDeletionEvent", deletions.get(timeout=2)[0])
+
+    def test_what_selects_too_much_has_a_code_of_its_own(self):
+        with self.assertRaises(CimError) as caught:
+            self.subscribe("SELECT * FROM __InstanceModificationEvent WITHIN 1")
+        self.assertEqual(0x80042001, caught.exception.code)
+
     def test_queries_that_would_never_fire_are_refused(self):
         event = "SELECT * FROM __InstanceModificationEvent"
         for query, reason in (
@@ -151,6 +176,11 @@ class EventCase(ModelCase):
             (f"{event} WHERE TargetInstance ISA 'Msvm_Memory'", "needs WITHIN"),
             (f"{event} WITHIN 1", "ISA"),
             (f"{event} WITHIN 1 WHERE TargetInstance ISA 'Nothing'", "no class Nothing"),
+            (
+                "SELECT * FROM __InstanceOperationEvent WITHIN 1 WHERE TargetInstance ISA 'Msvm_Memory' "
+                "AND PreviousInstance.BlockSize = 1",
+                "no property PreviousInstance",
+            ),
             (
                 f"{event} WITHIN 1 WHERE TargetInstance ISA 'Msvm_Memory' AND TargetInstance.Nothing = 1",
                 "Nothing",
