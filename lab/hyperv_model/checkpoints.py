@@ -3,7 +3,8 @@
 
 Deleting one merges: what was written since goes back into the disks of before. The job of DestroySnapshot
 ends before that; the machine shows the differencing disks until the merge is done (inferred: Hyper-V Manager
-says "Merging disks" of a machine whose checkpoint is gone already).
+says "Merging disks" of a machine whose checkpoint is gone already). One that has later ones goes alone: they
+keep what they hold (documented for Remove-VMCheckpoint).
 """
 
 import ntpath
@@ -20,6 +21,7 @@ from lab.hyperv_model.states import OFF, PAUSED, RUNNING, SAVED
 SERVICE = "Msvm_VirtualSystemSnapshotService"
 SNAPSHOT = "Microsoft:Hyper-V:Snapshot:Realized"
 FULL = 2
+MOST = 50  # documented: "Plan for Hyper-V scalability in Windows Server"
 DISABLED = 2  # UserSnapshotType: no checkpoints of this machine (documented)
 AUTOMATIC = {"vhd": "avhd", "vhdx": "avhdx", "avhd": "avhd", "avhdx": "avhdx"}
 STATES = {RUNNING, OFF, SAVED, PAUSED}  # that CreateSnapshot takes (documented for Checkpoint-VM)
@@ -52,6 +54,9 @@ def create_snapshot(model, service, AffectedSystem, SnapshotSettings, SnapshotTy
     affected = [machine.system]
 
     def work():
+        machine.check_there()
+        if len(of_machine(model, machine)) >= MOST:
+            raise JobFailure(f"'{machine.name}' has {MOST} checkpoints, which is the most.", INVALID_STATE)
         if machine.settings["UserSnapshotType"] == DISABLED:
             raise JobFailure(f"'{machine.name}' has checkpoints disabled.", INVALID_STATE)
         if machine.of(storage.RASD, storage.PHYSICAL_DRIVE):
@@ -132,16 +137,15 @@ def _copy(machine, instance, guid):
 
 @provides(f"{SERVICE}.DestroySnapshot")
 def destroy_snapshot(model, service, AffectedSnapshot):
-    machine, snapshots = _owner(model, AffectedSnapshot)
-    if AffectedSnapshot is not snapshots[-1]:
-        raise CimError(
-            errors.METHOD_NOT_IMPLEMENTED, "deleting a checkpoint that has a later one is not simulated"
-        )
+    machine = _owner(model, AffectedSnapshot)
     if machine.state not in STATES:
         return {"ReturnValue": INVALID_STATE}
 
     def work():
-        _remove(model, AffectedSnapshot)
+        machine.check_there()
+        if AffectedSnapshot not in of_machine(model, machine):
+            raise JobFailure(f"The checkpoint '{AffectedSnapshot['ElementName']}' was deleted.")
+        _remove(model, machine, AffectedSnapshot)
         model.jobs.after(model.jobs.seconds, lambda: _merge(model, machine))
 
     return model.jobs.run(f"{SERVICE}.DestroySnapshot", [machine.system], work)
@@ -152,7 +156,7 @@ def destroy_all(model, machine):
     as they were last).
     """
     for snapshot in reversed(of_machine(model, machine)):
-        _remove(model, snapshot)
+        _remove(model, machine, snapshot)
     _merge(model, machine)
 
 
@@ -168,10 +172,13 @@ def _owner(model, snapshot):
     machine = model.machines.get(snapshot["VirtualSystemIdentifier"])
     if snapshot["VirtualSystemType"] != SNAPSHOT or machine is None:
         raise CimError(errors.INVALID_PARAMETER, f"{snapshot.path} is no checkpoint of a virtual machine")
-    return machine, of_machine(model, machine)
+    return machine
 
 
-def _remove(model, snapshot):
+def _remove(model, machine, snapshot):
+    for later in of_machine(model, machine):
+        if later["Parent"] == snapshot.path:
+            later["Parent"] = snapshot["Parent"]
     prefix = snapshot["InstanceID"].lower() + "\\"
     for part in model.store.of(V2, "CIM_SettingData"):
         if (part["InstanceID"] or "").lower().startswith(prefix):
@@ -180,20 +187,20 @@ def _remove(model, snapshot):
 
 
 def _merge(model, machine):
-    """Merge each disk until it is one that a checkpoint still needs, or none that a checkpoint made."""
-    resting = {
-        path.lower()
+    """Merge each layer into the one below that neither the machine nor a checkpoint needs any more."""
+    kept = [
+        part
         for snapshot in of_machine(model, machine)
-        for part in model.store.of(V2, storage.SASD)
+        for part in model.store.of(V2, storage.SASD, ResourceSubType=storage.HARD_DISK)
         if part["InstanceID"].startswith(snapshot["InstanceID"] + "\\")
-        for path in part["HostResource"]
-    }
+    ]
     for disk in machine.of(storage.SASD, storage.HARD_DISK):
-        path = disk["HostResource"][0]
+        above, path = None, disk["HostResource"][0]
         while path.lower().endswith((".avhd", ".avhdx")):
             parent = vhd.parent_of(model.local_path(path), path)
-            if parent.lower() in resting:
-                break
+            if any(part["HostResource"][0].lower() == parent.lower() for part in kept):
+                above, path = path, parent
+                continue
             try:
                 model.check_space()
                 vhd.merge(path, model.local_path)
@@ -202,6 +209,10 @@ def _merge(model, machine):
                 text = f"'{machine.name}' background disk merge failed to complete: {storage.reason(error)}"
                 model.log(19100, "Error", text)
                 return
+            if above:
+                vhd.reconnect(above, parent, model.local_path, merged=True)
             model.local_path(path).unlink()
+            for part in (disk, *kept):
+                if part["HostResource"][0].lower() == path.lower():
+                    part["HostResource"] = [parent]
             path = parent
-            disk["HostResource"] = [path]

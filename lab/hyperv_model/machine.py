@@ -6,7 +6,7 @@ import re
 from lab.hyperv_model import errors
 from lab.hyperv_model.cim import timestamp
 from lab.hyperv_model.errors import CimError
-from lab.hyperv_model.jobs import V2
+from lab.hyperv_model.jobs import V2, JobFailure
 from lab.hyperv_model.states import OFF, SAVED
 
 SERVICE = "Msvm_VirtualSystemManagementService"
@@ -89,6 +89,11 @@ class VirtualMachine:
     def discard(self, part):
         del self.parts[part["InstanceID"]]
         self._model.store.remove(part)
+
+    def check_there(self):
+        """:raises JobFailure: it was deleted since the job that is about it began"""
+        if self._model.machines.get(self.guid) is not self:
+            raise JobFailure(f"The virtual machine '{self.name}' was deleted. ('0x80070490')")
 
     def unplug(self):
         """End what runs, as a power cut does."""

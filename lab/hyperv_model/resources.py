@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Adding, changing and removing what virtual machines are made of (…ResourceSettings)."""
 
+import contextlib
 import typing
 import uuid
 from collections.abc import Callable
 
 from lab import guesses
 from lab.hyperv_model import devices, embedded, networking, passthrough, storage, switch_ports
-from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2
+from lab.hyperv_model.errors import CimError
+from lab.hyperv_model.jobs import FAILED, INVALID_PARAMETER, INVALID_STATE, V2
 from lab.hyperv_model.machine import SERVICE, machine_of
 from lab.hyperv_model.providers import provides
 from lab.hyperv_model.serial_port import pipe_name
 from lab.hyperv_model.states import TITLES
 
+# By generation (documented: "Plan for Hyper-V scalability in Windows Server").
+MOST_PROCESSORS = {1: 64, 2: 240}
+MOST_MEMORY_MB = {1: 1 << 20, 2: 12 << 20}
 # Inferred: what has to be divided by it cannot be.
 NO_NODE = "a virtual NUMA node without any of it"
 SERIAL_PORT = "Microsoft:Hyper-V:Serial Port"
@@ -72,7 +77,7 @@ KINDS = {
         "Msvm_MemorySettingData",
         4,
         changeable=_MEMORY,
-        live=_MEMORY - {"DynamicMemoryEnabled"},
+        live=_MEMORY - {"DynamicMemoryEnabled", "MaxMemoryBlocksPerNumaNode"},
         evidence="documented",
     ),
     storage.IDE: Kind(storage.RASD, 5),
@@ -230,6 +235,10 @@ def add_resource_settings(model, service, AffectedConfiguration, ResourceSetting
         embedded.read(text, model.store, V2, "CIM_ResourceAllocationSettingData")
         for text in ResourceSettings or []
     ]
+    for item in wanted:
+        # However a client writes the path; one that leads nowhere is refused with the rest.
+        with contextlib.suppress(CimError):
+            item["Parent"] = item["Parent"] and model.store.at(item["Parent"], V2).path
 
     def work():
         return {"ResultingResourceSettings": [_add(model, machine, item).path for item in wanted]}
@@ -290,10 +299,34 @@ def _modify(model, machine, part, wanted):
     changed = part.copy()
     changed.update(**changes)
     _check(model, machine, changed)
+    if machine.is_active and part.class_name == "Msvm_MemorySettingData":
+        _check_running_memory(model, machine, part, changed)
     part.update(**changes)
     switch_ports.update(model, machine)
     if part["ResourceSubType"] == SERIAL_PORT and "Connection" in changes and machine.run:
         machine.run.plug_ports(booted=machine.run.guest_answers)
+
+
+def _check_running_memory(model, machine, before, after):
+    """Documented: with dynamic memory a running machine's minimum goes down and its maximum up (Hyper-V
+    Dynamic Memory Overview); without, it gets what the host has left (Windows Server 2016: runtime memory
+    resize).
+    """
+    if before["DynamicMemoryEnabled"]:
+        if after["VirtualQuantity"] != before["VirtualQuantity"]:
+            reason = "the startup memory of a running machine with dynamic memory cannot be changed"
+        elif after["Reservation"] > before["Reservation"]:
+            reason = "the minimum memory of a running machine cannot be increased"
+        elif after["Limit"] < before["Limit"]:
+            reason = "the maximum memory of a running machine cannot be decreased"
+        else:
+            return
+        raise storage.failure(machine, before, reason, INVALID_STATE)
+    free = model.facts.free_memory_mb(model, without=machine)
+    if after["VirtualQuantity"] > free:
+        raise storage.failure(
+            machine, before, f"Not enough memory in the system: {free} MB are free. ('0x8007000E')", FAILED
+        )
 
 
 def _check(model, machine, part):
@@ -324,15 +357,21 @@ def _check(model, machine, part):
             )
         if not part["MaxMemoryBlocksPerNumaNode"]:
             raise storage.failure(machine, part, NO_NODE)
-        if part["VirtualQuantity"] < 32 or part["VirtualQuantity"] % 2:
+        most = MOST_MEMORY_MB[machine.generation]
+        if not 32 <= part["VirtualQuantity"] <= most or part["VirtualQuantity"] % 2:
             raise storage.failure(
-                machine, part, f"{part['VirtualQuantity']} MB of memory, expected an even number from 32"
+                machine,
+                part,
+                f"{part['VirtualQuantity']} MB of memory, expected an even number from 32 to {most}",
             )
     elif part.class_name == "Msvm_ProcessorSettingData":
         if not part["MaxProcessorsPerNumaNode"]:
             raise storage.failure(machine, part, NO_NODE)
-        if not 1 <= part["VirtualQuantity"] <= 240:
-            raise storage.failure(machine, part, f"{part['VirtualQuantity']} processors, expected 1 to 240")
+        most = MOST_PROCESSORS[machine.generation]
+        if not 1 <= part["VirtualQuantity"] <= most:
+            raise storage.failure(
+                machine, part, f"{part['VirtualQuantity']} processors, expected 1 to {most}"
+            )
 
 
 def numa_nodes(machine):

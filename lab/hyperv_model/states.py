@@ -48,6 +48,9 @@ TRANSITIONS = {
     (PAUSED, OFFLINE): Transition(SAVING, SAVED, "inferred"),
     (PAUSED, RESET): Transition(STARTING, RUNNING, "guessed", guesses.RESET_OF_PAUSED),
     (SAVED, ENABLE): Transition(STARTING, RUNNING, "documented"),
+    # RequestStateChange's page on Reboot: from off or saved to running
+    (OFF, REBOOT): Transition(STARTING, RUNNING, "documented"),
+    (SAVED, REBOOT): Transition(STARTING, RUNNING, "documented"),
     # libvirt drops a saved state so
     (SAVED, DISABLE): Transition(STOPPING, OFF, "inferred"),
 }

@@ -87,6 +87,13 @@ def add_disk(model, machine, wanted):
     if children(machine, drive):
         raise failure(machine, wanted, "there is a disk in the drive already")
     check_file(model, machine, wanted)
+    if wanted["ResourceSubType"] == HARD_DISK:
+        path = wanted["HostResource"][0]
+        if path.lower() in (other["HostResource"][0].lower() for other in machine.of(SASD, HARD_DISK)):
+            # Inferred: the file can be open for writing once.
+            raise failure(machine, wanted, f"it has '{path}' already. {IN_USE}", FAILED)
+        if machine.is_active:
+            open_disks(model, machine, f"'{machine.name}' failed to add device '{path}'.", [wanted])
     device = drive["InstanceID"].partition("\\")[2].removesuffix("D")
     wanted.update(Parent=drive.path)
     return machine.add(named(machine, wanted, f"{device}L"))
@@ -125,10 +132,12 @@ def disk_paths(machine):
     ]
 
 
-def open_disks(model, machine, prefix):
+def open_disks(model, machine, prefix, added=None):
     """Check, as starting a machine does, that its disks and all their parents can be opened.
 
     Two running machines cannot write the same disk; a parent may be shared (documented).
+
+    :param added: the disks that a running machine is to have as well; None: those that it has
     """
     taken = {
         path.lower(): other.name
@@ -137,7 +146,7 @@ def open_disks(model, machine, prefix):
         for disk in other.of(SASD, HARD_DISK)
         for path in disk["HostResource"]
     } | {path.lower(): "this host" for path in disks.attached_files(model)}
-    for disk in machine.of(SASD, HARD_DISK):
+    for disk in machine.of(SASD, HARD_DISK) if added is None else added:
         path = disk["HostResource"][0]
         if path.lower() in taken:
             raise JobFailure(f"{prefix} Attachment '{path}' is used by '{taken[path.lower()]}'. {IN_USE}")

@@ -256,6 +256,7 @@ def destroy_system(model, service, AffectedSystem):
 
 
 def _destroy(model, machine):
+    machine.check_there()
     if machine.is_active:
         raise JobFailure(
             f"'{machine.name}' cannot be deleted: it is {TITLES[machine.state]}, needs Off.", INVALID_STATE

@@ -158,15 +158,16 @@ def merge(windows_path: str, local_path: LocalPath) -> str:
     return parent
 
 
-def reconnect(windows_path: str, parent: str, local_path: LocalPath) -> None:
+def reconnect(windows_path: str, parent: str, local_path: LocalPath, *, merged: bool = False) -> None:
     """Tell a differencing disk where its parent is now (Windows paths both).
 
-    Raises VirtualDiskError if it is no differencing disk, or was not made from this parent.
+    `merged`: the parent that it was made from has been merged into this one. Raises VirtualDiskError if it is
+    no differencing disk, or, unless `merged`, was not made from this parent.
     """
     with open_disk(local_path(windows_path), write=True) as child, open_disk(local_path(parent)) as disk:
         if child.kind != DIFFERENCING:
             raise VirtualDiskError(_INVALID_TYPE, f"{windows_path}: a {child.kind} disk has no parent")
-        if disk.identifier != child.parent_link.identifier:
+        if not merged and disk.identifier != child.parent_link.identifier:
             raise VirtualDiskError(_ID_MISMATCH, f"{windows_path}: {parent} is not the disk it was made from")
         child.set_parent_link(_link(windows_path, parent, disk))
 

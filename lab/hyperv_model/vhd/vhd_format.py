@@ -191,6 +191,7 @@ class Vhd(Disk):
         locators, texts = pack_locators(link, at)
         self._put(at, texts + footer)
         header = bytearray(self._at(self._header_at, HEADER.size))
+        header[40:56] = link.identifier.bytes
         header[64:576] = ntpath.basename(link.absolute).encode("utf-16-be").ljust(512, b"\0")
         header[576:768] = locators
         header[36:40] = struct.pack(">I", checksum(header, 36))

@@ -105,6 +105,52 @@ class MigrationTest(TwoHostsTest):
             left = 'said = len(model.store.of("root/virtualization/v2", "CIM_BaseMetricValue"))'
             self.assertEqual(0, self.hosts[host].run(left))
 
+    def test_a_destination_that_is_full_gets_nothing(self):
+        """Full when the copy begins, or while it is made: the machine runs on where it is."""
+        self.spawn()
+        source, destination = self.hosts
+        for host, code in (
+            (
+                destination,
+                """
+                import errno
+                def full():
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                model.check_space = full
+                """,
+            ),
+            (
+                source,
+                """
+                import errno, pathlib
+                def open_full(path, mode="r", *more, opened=pathlib.Path.open):
+                    file = opened(path, mode, *more)
+                    if "x" in mode:
+                        def write(data):
+                            raise OSError(errno.ENOSPC, "No space left on device")
+                        file.write = write
+                    return file
+                pathlib.Path.open = open_full
+                """,
+            ),
+        ):
+            host.run(code)
+            said = self.source.run(MOVE)
+            self.assertRegex(said or "", "vm-1.*root.vhdx.*not enough space on the disk.*0x80070070")
+            destination.run("model.check_space = lambda: None")
+            self.wait_until_left()
+            self.assertEqual([], [file for file in destination.c_drive.rglob("*.vhdx")])
+        # Nothing of it is in the way of the next.
+        source.run('import pathlib; pathlib.Path.open = pathlib.Path.open.__kwdefaults__["opened"]')
+        self.source.run(MOVE)
+        self.assertEqual([{}, {"vm-1": RUNNING}], self.machines())
+
+    def wait_until_left(self):
+        deadline = time.monotonic() + 20
+        while self.machines() != [{"vm-1": RUNNING}, {}]:
+            self.assertLess(time.monotonic(), deadline, "a planned machine is left")
+            time.sleep(0.02)
+
     def test_what_hyper_v_refuses(self):
         self.spawn()
         first, second = self.hosts

@@ -91,7 +91,8 @@ class ModelCase(unittest.TestCase):
         outputs, job = self.call(target, method, **arguments)
         self.assertIsNotNone(job, f"returned {outputs['ReturnValue']}, expected a job that fails")
         self.assertEqual(10, job["JobState"])
-        self.assertIn(text, job["ErrorDescription"])
+        if text not in job["ErrorDescription"]:
+            self.assertRegex(job["ErrorDescription"], text)
         return job
 
     def define(self, name="vm", generation=1, **settings):

@@ -2,8 +2,9 @@
 """Checkpoints: what rests, what goes on, and what is left when they are deleted."""
 
 import time
+from unittest import mock
 
-from lab.hyperv_model import checkpoints, errors, states, vhd
+from lab.hyperv_model import checkpoints, states, vhd
 from lab.hyperv_model.errors import CimError
 from tests.unit.hyperv_model.case import ModelCase
 
@@ -78,12 +79,82 @@ class CheckpointCase(ModelCase):
     def test_two_of_them(self):
         first, second = self.create(), self.create()
         self.assertEqual(first.path, second["Parent"])
-        with self.assertRaises(CimError) as caught:
-            self.wmi.invoke(self.snapshots, "DestroySnapshot", {"AffectedSnapshot": first.path})
-        self.assertEqual(errors.METHOD_NOT_IMPLEMENTED, caught.exception.code)
         self.destroy(second)
         self.destroy(first)
         self.wait_until_merged(r"C:\vm_1\root.vhdx")
+
+    def resting(self, snapshot):
+        """The disk of a checkpoint."""
+        (disk,) = [
+            part["HostResource"][0]
+            for part in self.wmi.query("SELECT * FROM Msvm_StorageAllocationSettingData")
+            if part["InstanceID"].startswith(snapshot["InstanceID"])
+        ]
+        return disk
+
+    def keep_the_others(self, deleted, folder="vm_1"):
+        """Delete one of three checkpoints: what the others hold stays, and then goes with them."""
+        taken = []
+        for content in (b"1111", b"2222", b"3333"):
+            self.write(self.active(), content)
+            taken.append((self.create(), content))
+        self.write(self.active(), b"last")
+        self.request(self.vm, states.ENABLE)
+        gone, _ = taken.pop(deleted)
+        self.destroy(gone)
+        self.wait_for(lambda: len(list(self.local(f"C:\\{folder}").iterdir())) == 3)
+        for snapshot, content in taken:
+            self.assertEqual(content, self.read(self.resting(snapshot)))
+        self.assertEqual(b"last", self.read(self.active()))
+        parents = [self.wmi.at(snapshot.path)["Parent"] for snapshot, _ in taken]
+        self.assertEqual([None, taken[0][0].path], parents)
+        for snapshot, _ in taken:
+            self.destroy(snapshot)
+        self.wait_for(lambda: len(list(self.local(f"C:\\{folder}").iterdir())) == 1)
+        self.assertEqual(b"last", self.read(self.active()))
+        self.request(self.vm, states.DISABLE)
+        self.request(self.vm, states.ENABLE)
+
+    def test_one_that_has_later_ones_goes_alone(self):
+        for deleted in (0, 1, 2):
+            with self.subTest(deleted=deleted):
+                self.keep_the_others(deleted)
+                self.request(self.vm, states.DISABLE)
+
+    def test_so_does_one_of_vhd_files(self):
+        self.vm = self.define("old")
+        self.drive, self.disk = self.attach(self.vm, self.file(r"C:\old\root.vhd"))
+        self.keep_the_others(1, folder="old")
+
+    def test_fifty_are_the_most(self):
+        snapshots = [self.create() for _ in range(3)]
+        with mock.patch.object(checkpoints, "MOST", 3):
+            self.fail_with(
+                "has 3 checkpoints",
+                self.snapshots,
+                "CreateSnapshot",
+                AffectedSystem=self.vm.system.path,
+                **CREATE,
+            )
+            self.destroy(snapshots[0])
+            self.create()
+
+    def test_jobs_that_come_too_late_fail(self):
+        """A machine or a checkpoint that was deleted since is not there for another job."""
+        snapshot = self.create()
+        system = {"AffectedSystem": self.vm.system.path}
+        calls = [(self.snapshots, "DestroySnapshot", {"AffectedSnapshot": snapshot.path})] * 2
+        calls += [(self.service, "DestroySystem", system)] * 2
+        calls += [(self.snapshots, "CreateSnapshot", {**system, **CREATE})]
+        with self.model.lock:
+            jobs = [self.wmi.invoke(*call)["Job"] for call in calls]
+        self.wait_for(lambda: all(self.wmi.at(job)["JobState"] != 4 for job in jobs))
+        told = [(self.wmi.at(job)["JobState"], self.wmi.at(job)["ErrorDescription"] or "") for job in jobs]
+        late = [text for state, text in told if state == 10]
+        self.assertIn(len(late), (2, 3), told)
+        for text in late:
+            self.assertRegex(text, "was deleted")
+        self.assertEqual([], self.wmi.query("SELECT * FROM Msvm_SnapshotOfVirtualSystem"))
 
     def test_go_with_their_machine(self):
         before = {instance.path for instance in self.wmi.query("SELECT * FROM CIM_SettingData")}

@@ -165,6 +165,48 @@ class StorageCase(ModelCase):
         self.add(machine, RASD, "Synthetic Disk Drive", Parent=scsi, AddressOnParent=0)
         self.refuse("needs Off", machine, RASD, "Synthetic SCSI Controller")
 
+    def test_a_disk_is_in_one_drive(self):
+        machine = self.define(generation=2)
+        path = self.file(r"C:\root.vhdx")
+        self.attach(machine, path)
+        controller = machine.of(RASD, SCSI)[0].path
+        drive = self.add(machine, RASD, "Synthetic Disk Drive", Parent=controller, AddressOnParent=1)
+        self.refuse("0x80070020", machine, SASD, "Virtual Hard Disk", Parent=drive, HostResource=[path])
+
+    def test_a_running_machine_gets_only_disks_that_it_could_start_with(self):
+        machine, other = self.define("one", generation=2), self.define("other", generation=2)
+        taken, orphan, broken = self.file(r"C:\taken.vhdx"), r"C:\orphan.vhdx", r"C:\broken.vhdx"
+        self.attach(other, taken)
+        self.file(orphan, parent=self.file(r"C:\base.vhdx"))
+        self.local(r"C:\base.vhdx").unlink()
+        self.local(broken).write_bytes(b"text" * 500)
+        self.attach(machine, self.file(r"C:\root.vhdx"))
+        for each in (machine, other):
+            self.request(each, states.ENABLE)
+        controller = machine.of(RASD, SCSI)[0].path
+        drive = self.add(machine, RASD, "Synthetic Disk Drive", Parent=controller, AddressOnParent=1)
+        for path, reason in (
+            (taken, "used by 'other'.*0x80070020"),
+            (orphan, "0xC03A000D"),
+            (broken, "0xC03A0004"),
+        ):
+            settings = {"Parent": drive, "HostResource": [path]}
+            self.refuse(reason, machine, SASD, "Virtual Hard Disk", **settings)
+        self.request(other, states.DISABLE)
+        self.add(machine, SASD, "Virtual Hard Disk", Parent=drive, HostResource=[taken])
+
+    def test_a_parent_is_known_however_its_path_is_written(self):
+        machine = self.define()
+        absolute = machine.of(RASD, IDE)[1].path
+        relative = absolute.partition(":")[2]
+        for slot, path in enumerate((relative, absolute.replace("HV1", ".").upper())):
+            drive = self.add(machine, RASD, "Synthetic Disk Drive", Parent=path, AddressOnParent=slot)
+            self.assertEqual(absolute, self.wmi.at(drive)["Parent"])
+        self.request(machine, states.ENABLE)
+        other = machine.of(RASD, IDE)[0].path.partition(":")[2]
+        drive = {"Parent": other, "AddressOnParent": 0}
+        self.refuse("while the machine is Running", machine, RASD, "Synthetic Disk Drive", **drive)
+
     def test_four_scsi_controllers_are_enough(self):
         machine = self.define()
         for _ in range(4):
@@ -190,7 +232,7 @@ class StorageCase(ModelCase):
             machine.of("Msvm_MemorySettingData")[0],
         )
         for part, values, reason in (
-            (processor, {"VirtualQuantity": 0}, "expected 1 to 240"),
+            (processor, {"VirtualQuantity": 0}, "expected 1 to 64"),
             (memory, {"VirtualQuantity": 1025}, "even number"),
             (processor, {"MaxProcessorsPerNumaNode": 0}, "NUMA node without any of it"),
             (memory, {"MaxMemoryBlocksPerNumaNode": 0}, "NUMA node without any of it"),
@@ -199,6 +241,50 @@ class StorageCase(ModelCase):
         ):
             with self.subTest(reason=reason):
                 self.fail_with(reason, self.service, "ModifyResourceSettings", **self.modify(part, **values))
+
+    def test_generations_have_different_limits(self):
+        for generation, processors, memory in ((1, 64, 1 << 20), (2, 240, 12 << 20)):
+            machine = self.define(f"vm-{generation}", generation=generation)
+            for class_name, most, step in (
+                ("Msvm_ProcessorSettingData", processors, 1),
+                ("Msvm_MemorySettingData", memory, 2),
+            ):
+                (part,) = machine.of(class_name)
+                change = "ModifyResourceSettings"
+                self.succeed(self.service, change, **self.modify(part, VirtualQuantity=most))
+                self.fail_with(
+                    f"{most}", self.service, change, **self.modify(part, VirtualQuantity=most + step)
+                )
+
+    def change_memory(self, machine, refused=None, **values):
+        (memory,) = machine.of("Msvm_MemorySettingData")
+        arguments = self.modify(memory, **values)
+        if refused:
+            self.fail_with(refused, self.service, "ModifyResourceSettings", **arguments)
+        else:
+            self.succeed(self.service, "ModifyResourceSettings", **arguments)
+
+    def test_static_memory_of_a_running_machine_is_what_the_host_has_left(self):
+        machine = self.define()
+        self.request(machine, states.ENABLE)
+        free = self.model.facts.free_memory_mb(self.model, without=machine)
+        self.change_memory(machine, VirtualQuantity=2048)
+        self.change_memory(machine, VirtualQuantity=512)
+        self.change_memory(machine, "0x8007000E", VirtualQuantity=free // 2 * 2 + 2)
+        self.change_memory(machine, "DynamicMemoryEnabled cannot be changed", DynamicMemoryEnabled=True)
+        self.change_memory(machine, "MaxMemoryBlocksPerNumaNode cannot", MaxMemoryBlocksPerNumaNode=512)
+
+    def test_dynamic_memory_of_a_running_machine_gets_more_room_only(self):
+        machine = self.define()
+        room = {"Reservation": 512, "Limit": 2048}
+        self.change_memory(machine, DynamicMemoryEnabled=True, **room)
+        self.request(machine, states.ENABLE)
+        self.change_memory(machine, "minimum memory .* cannot be increased", Reservation=1024)
+        self.change_memory(machine, "maximum memory .* cannot be decreased", Limit=1024)
+        self.change_memory(machine, "startup memory", VirtualQuantity=2048)
+        self.change_memory(machine, Reservation=256, Limit=4096)
+        self.request(machine, states.DISABLE)
+        self.change_memory(machine, Reservation=1024, Limit=1024)
 
     def test_numa_nodes_are_as_many_as_processors_and_memory_take(self):
         machine = self.define()
