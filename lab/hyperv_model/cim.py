@@ -36,9 +36,12 @@ class Property:
 
 @dataclasses.dataclass(frozen=True)
 class Parameter:
+    """:ivar required: a call without it, or with null, is refused (documented: DSP0004's qualifier)"""
+
     name: str
     type: str
     directions: frozenset
+    required: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

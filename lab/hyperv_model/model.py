@@ -339,6 +339,11 @@ class Namespace:
         inputs = {}
         for folded, parameter in declared.items():
             value = given.get(folded)
+            if value is None and parameter.required:
+                raise CimError(
+                    errors.INVALID_METHOD_PARAMETERS,
+                    f"{definition.name}.{method.name} needs its parameter {parameter.name}",
+                )
             if value is not None and parameter.type == "object":
                 value = embedded.read(value, self._store, self.name, None)
             value = checked(parameter.type, value, f"{definition.name}.{method.name} {parameter.name}")

@@ -2,7 +2,8 @@
 """Reads the part of MOF (DSP0221) that the files of schema/ are written in.
 
 Classes with single inheritance, properties with defaults, methods; of the qualifiers only ``key``, ``in``,
-``out``, ``static`` and ``association`` are known. ``#pragma namespace("…")`` holds for what follows it.
+``out``, ``required``, ``static`` and ``association`` are known. ``#pragma namespace("…")`` holds for what
+follows it.
 An embedded instance is of the type ``object``.
 """
 
@@ -14,7 +15,7 @@ _TOKEN = re.compile(
     r'\s*(?:(?P<pragma>#pragma namespace)|(?P<string>"(?:[^"\\]|\\.)*")|(?P<number>-?\d+)|(?P<word>\w+)'
     r"|(?P<sign>[][{}():;,=]))"
 )
-_QUALIFIERS = {"key", "in", "out", "static", "association"}
+_QUALIFIERS = {"key", "in", "out", "static", "required", "association"}
 
 
 def parse(text, server, known):
@@ -80,9 +81,10 @@ class _Reader:
         if self._accept("("):
             parameters = []
             while not self._accept(")"):
-                directions = frozenset(self._qualifiers())
+                found = frozenset(self._qualifiers())
                 parameter_type, parameter, _class = self._declaration()
-                parameters.append(Parameter(parameter, parameter_type, directions))
+                required = "required" in found
+                parameters.append(Parameter(parameter, parameter_type, found - {"required"}, required))
                 self._accept(",")
             methods.append(Method(name, cim_type, tuple(parameters), "static" in qualifiers))
         else:

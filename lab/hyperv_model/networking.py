@@ -58,6 +58,14 @@ RANGES = {
     "AccessVlanId": range(1, 4095),
     "NativeVlanId": range(1, 4095),
     "VirtualSubnetId": range(4096, 1 << 24),
+    "PrimaryVlanId": range(1, 4095),
+    "SecondaryVlanId": range(1, 4095),
+    "TrunkVlanIdArray": range(1, 4095),
+    "PruneVlanIdArray": range(1, 4095),
+    "SecondaryVlanIdArray": range(1, 4095),
+    "OperationMode": range(1, 4),  # documented: access, trunk, private
+    "Direction": range(1, 3),  # documented: incoming, outgoing
+    "Action": range(1, 4),  # documented: allow, deny, meter
 }
 BANDWIDTH = "Msvm_EthernetSwitchPortBandwidthSettingData"
 ABSOLUTE = 2  # BandwidthReservationMode (documented for New-VMSwitch)
@@ -156,19 +164,25 @@ def _add_switch(model, name, adapter):
 def add_adapter(model, machine, wanted):
     if len(machine.of(wanted.class_name)) >= ADAPTERS_PER_MACHINE:
         raise storage.failure(machine, wanted, f"it has {ADAPTERS_PER_MACHINE} already")
-    address = re.sub(r"[-:]", "", wanted["Address"] or "").upper()
-    if wanted["StaticMacAddress"]:
-        if not re.fullmatch(r"[0-9A-F]{12}", address):
-            raise storage.failure(
-                machine, wanted, f"the MAC address is {wanted['Address']}, expected 12 hex digits"
-            )
-    else:
-        address = NO_ADDRESS  # until the machine starts first (documented; zeros: inferred)
-    wanted["Address"] = address
+    # A dynamic one is made when the machine starts first (documented; zeros: inferred).
+    wanted["Address"] = address_of(machine, wanted) if wanted["StaticMacAddress"] else NO_ADDRESS
     adapter = machine.add(storage.named(machine, wanted, storage.new_device()))
     if machine.generation == 2:
         storage.add_boot_source(model, machine, adapter)
     return adapter
+
+
+def address_of(machine, adapter):
+    """Its MAC address as Hyper-V keeps it.
+
+    :raises JobFailure: it is none
+    """
+    address = re.sub(r"[-:]", "", adapter["Address"] or "").upper()
+    if not re.fullmatch(r"[0-9A-F]{12}", address):
+        raise storage.failure(
+            machine, adapter, f"the MAC address is {adapter['Address']}, expected 12 hex digits"
+        )
+    return address
 
 
 def address_adapters(model, machine, prefix):
@@ -281,12 +295,13 @@ def remove_features(model, part):
 
 def _check_values(port, feature):
     for name, allowed in RANGES.items():
-        value = feature.values.get(name)
-        if value and value not in allowed:
-            raise JobFailure(
-                f"The port '{port}': {name} is {value}, expected {allowed[0]} to {allowed[-1]}.",
-                INVALID_PARAMETER,
-            )
+        found = feature.values.get(name) or ()
+        for value in found if isinstance(found, list) else filter(None, [found]):
+            if value not in allowed:
+                raise JobFailure(
+                    f"The port '{port}': {name} is {value}, expected {allowed[0]} to {allowed[-1]}.",
+                    INVALID_PARAMETER,
+                )
 
 
 def _check_bandwidth(model, connection, feature):

@@ -18,6 +18,15 @@ from lab.hyperv_model.states import TITLES
 # By generation (documented: "Plan for Hyper-V scalability in Windows Server").
 MOST_PROCESSORS = {1: 64, 2: 240}
 MOST_MEMORY_MB = {1: 1 << 20, 2: 12 << 20}
+# Documented: Set-VMMemory, Set-VMProcessor (which tells percents), and the pages of the classes.
+RANGES = {
+    "Msvm_MemorySettingData": {"TargetMemoryBuffer": range(5, 2001), "Weight": range(10001)},
+    "Msvm_ProcessorSettingData": {
+        "Reservation": range(100_001),
+        "Limit": range(100_001),
+        "Weight": range(10001),
+    },
+}
 # Inferred: what has to be divided by it cannot be.
 NO_NODE = "a virtual NUMA node without any of it"
 SERIAL_PORT = "Microsoft:Hyper-V:Serial Port"
@@ -299,6 +308,7 @@ def _modify(model, machine, part, wanted):
     changed = part.copy()
     changed.update(**changes)
     _check(model, machine, changed)
+    changes = {name: changed[name] for name in changes}
     if machine.is_active and part.class_name == "Msvm_MemorySettingData":
         _check_running_memory(model, machine, part, changed)
     part.update(**changes)
@@ -334,8 +344,21 @@ def _check(model, machine, part):
     to pipes).
     """
     sub_type = part["ResourceSubType"]
+    for name, allowed in RANGES.get(part.class_name, {}).items():
+        if part[name] is not None and part[name] not in allowed:
+            raise storage.failure(
+                machine, part, f"{name} is {part[name]}, expected {allowed[0]} to {allowed[-1]}"
+            )
     if sub_type in storage.EXTENSIONS:
         storage.check_file(model, machine, part)
+        if part["IOPSLimit"] and (part["IOPSReservation"] or 0) > part["IOPSLimit"]:
+            raise storage.failure(
+                machine,
+                part,
+                f"IOPSReservation is {part['IOPSReservation']}, above IOPSLimit, {part['IOPSLimit']}",
+            )
+    elif sub_type == networking.ADAPTER:
+        part["Address"] = networking.address_of(machine, part)
     elif sub_type == storage.PHYSICAL_DRIVE:
         passthrough.check_disk(model, machine, part)
     elif sub_type == networking.CONNECTION:
@@ -365,6 +388,10 @@ def _check(model, machine, part):
                 f"{part['VirtualQuantity']} MB of memory, expected an even number from 32 to {most}",
             )
     elif part.class_name == "Msvm_ProcessorSettingData":
+        if part["Reservation"] > part["Limit"]:
+            raise storage.failure(
+                machine, part, f"Reservation is {part['Reservation']}, above Limit, {part['Limit']}"
+            )
         if not part["MaxProcessorsPerNumaNode"]:
             raise storage.failure(machine, part, NO_NODE)
         most = MOST_PROCESSORS[machine.generation]
@@ -415,6 +442,8 @@ def _remove(model, machine, part):
     kind = KINDS[part["ResourceSubType"]]
     if kind.add is None:
         raise storage.failure(machine, part, "a machine cannot be without it", INVALID_PARAMETER)
+    if part["InstanceID"] not in machine.parts:
+        return  # it went with what it is in
     _check_hot(machine, part, kind)
     for child in storage.children(machine, part):
         if child["ResourceSubType"] != networking.CONNECTION:

@@ -64,6 +64,7 @@ def check_slot(model, machine, wanted):
     slot = wanted["AddressOnParent"] or ""
     if not slot.isdecimal() or int(slot) >= slots:
         raise failure(machine, wanted, f"AddressOnParent is {slot or 'missing'}, expected 0 to {slots - 1}")
+    wanted["AddressOnParent"] = slot = str(int(slot))
     if any(drive["AddressOnParent"] == slot for drive in children(machine, controller)):
         raise failure(machine, wanted, f"slot {slot} of the controller is occupied")
     return controller

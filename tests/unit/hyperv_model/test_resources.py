@@ -105,6 +105,7 @@ class StorageCase(ModelCase):
             AddressOnParent=0,
             **drive,
         )
+        self.refuse("occupied", machine, RASD, "Synthetic Disk Drive", AddressOnParent="00", **drive)
         self.refuse("expected 0 to 1", machine, RASD, "Synthetic Disk Drive", AddressOnParent=2, **drive)
 
     def test_the_parent_must_be_of_this_machine_and_kind(self):
@@ -242,6 +243,28 @@ class StorageCase(ModelCase):
             with self.subTest(reason=reason):
                 self.fail_with(reason, self.service, "ModifyResourceSettings", **self.modify(part, **values))
 
+    def test_values_have_ranges(self):
+        """Documented: Set-VMMemory, Set-VMProcessor, and the pages of the classes."""
+        machine = self.define()
+        self.attach(machine, self.file(r"C:\root.vhd"))
+        for class_name, values, reason in (
+            ("Msvm_MemorySettingData", {"TargetMemoryBuffer": 4}, "expected 5 to 2000"),
+            ("Msvm_MemorySettingData", {"Weight": 10001}, "expected 0 to 10000"),
+            ("Msvm_ProcessorSettingData", {"Weight": 10001}, "expected 0 to 10000"),
+            ("Msvm_ProcessorSettingData", {"Limit": 100_001}, "expected 0 to 100000"),
+            ("Msvm_ProcessorSettingData", {"Reservation": 50, "Limit": 49}, "above Limit"),
+            (SASD, {"IOPSReservation": 100, "IOPSLimit": 10}, "above IOPSLimit"),
+        ):
+            (part,) = machine.of(class_name)
+            with self.subTest(class_name=class_name, **values):
+                self.fail_with(reason, self.service, "ModifyResourceSettings", **self.modify(part, **values))
+
+    def test_what_is_removed_may_be_named_with_what_it_is_in(self):
+        machine = self.define()
+        drive, disk = self.attach(machine, self.file(r"C:\root.vhd"))
+        self.succeed(self.service, "RemoveResourceSettings", ResourceSettings=[drive, disk, drive])
+        self.assertEqual([], machine.of(SASD))
+
     def test_generations_have_different_limits(self):
         for generation, processors, memory in ((1, 64, 1 << 20), (2, 240, 12 << 20)):
             machine = self.define(f"vm-{generation}", generation=generation)
@@ -326,6 +349,37 @@ class NetworkCase(ModelCase):
             self.request(machine, states.ENABLE)
             self.assertEqual("00155D020A00", self.wmi.at(dynamic)["Address"])
             self.request(machine, states.DISABLE)
+
+    def test_a_changed_address_is_held_to_the_same(self):
+        machine = self.define()
+        self.add(machine, NIC, "Synthetic Ethernet Port", StaticMacAddress=True, Address="00155D000002")
+        (adapter,) = machine.of(NIC)
+        change = "ModifyResourceSettings"
+        self.fail_with("12 hex digits", self.service, change, **self.modify(adapter, Address="ZZ"))
+        self.succeed(self.service, change, **self.modify(adapter, Address="00-15-5d-00-00-09"))
+        self.assertEqual("00155D000009", adapter["Address"])
+
+    def test_features_have_ranges(self):
+        """Documented: Set-VMNetworkAdapterVlan, and the pages of the classes."""
+        machine = self.define()
+        adapter = self.add(machine, NIC, "Synthetic Ethernet Port")
+        connection = self.add(machine, PORT, "Ethernet Connection", Parent=adapter)
+        for class_name, values in (
+            ("Vlan", {"OperationMode": 4}),
+            ("Vlan", {"OperationMode": 2, "TrunkVlanIdArray": [100, 4095]}),
+            ("Vlan", {"OperationMode": 3, "PrimaryVlanId": 5000}),
+            ("ExtendedAcl", {"Direction": 3, "Action": 1, "Weight": 1}),
+            ("Acl", {"Direction": 1, "Action": 4}),
+        ):
+            feature = xml(f"Msvm_EthernetSwitchPort{class_name}SettingData", **values)
+            with self.subTest(class_name=class_name, **values):
+                self.fail_with(
+                    "expected 1 to",
+                    self.service,
+                    "AddFeatureSettings",
+                    AffectedConfiguration=connection,
+                    FeatureSettings=[feature],
+                )
 
     def test_a_connection_needs_a_switch(self):
         machine = self.define()
@@ -419,6 +473,19 @@ class InvocationCase(ModelCase):
             for definition in classes.values():
                 for method in definition.methods.values():
                     self.assertTrue(callable(providers.function_for(definition, method)))
+
+    def test_every_method_answers_or_refuses_a_call_without_parameters(self):
+        """So none of them takes the client's connection down."""
+        self.attach(self.define(), self.file(r"C:\root.vhd"))
+        for (namespace, _), instances in list(self.model.store._instances.items()):
+            for instance in list(instances.values())[:1]:
+                for method in instance.definition.methods.values():
+                    target = instance.class_name if method.static else instance.path
+                    with self.subTest(method=f"{instance.class_name}.{method.name}"):
+                        try:
+                            self.model.namespace(namespace).invoke(target, method.name, {})
+                        except CimError as refusal:
+                            self.assertNotEqual(errors.INVALID_METHOD, refusal.code)
 
     def test_a_summary_has_what_was_asked_for(self):
         machine = self.define()
