@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Msvm_ImageManagementService: what is in a virtual disk file, compacting and converting it."""
+"""Msvm_ImageManagementService: what is in a virtual disk file, and everything that can be done to one."""
 
 import contextlib
 import ntpath
@@ -79,6 +79,119 @@ def convert_virtual_hard_disk(model, service, SourcePath, VirtualDiskSettingData
             vhd.convert(path, SourcePath, model.local_path, kind=kind, block_size=block_size)
 
     return model.jobs.run(f"{SERVICE}.ConvertVirtualHardDisk", [], work)
+
+
+@provides(f"{SERVICE}.CreateVirtualHardDisk")
+def create_virtual_hard_disk(model, service, VirtualDiskSettingData):
+    wanted = embedded.read(VirtualDiskSettingData, model.store, V2, "Msvm_VirtualHardDiskSettingData")
+    path, parent = wanted["Path"] or "", wanted["ParentPath"] or ""
+    kind = KINDS.get(wanted["Type"])
+    extension = ntpath.splitext(path)[1][1:].lower()
+    if (
+        kind is None
+        or FORMATS.get(extension) != wanted["Format"]
+        or bool(parent) != (kind == vhd.DIFFERENCING)
+    ):
+        return {"ReturnValue": INVALID_PARAMETER}
+    if parent and (refusal := _refusal(model, parent)):
+        return refusal
+    size, more = wanted["MaxInternalSize"] or 0, {"block_size": wanted["BlockSize"] or 0}
+
+    def work():
+        with _failing(f"The system failed to create '{path}'."):
+            model.check_space()
+            if parent:
+                vhd.create_differencing(path, parent, model.local_path, size=size, **more)
+            else:
+                vhd.create(model.local_path(path), size, kind, **more)
+
+    return model.jobs.run(f"{SERVICE}.CreateVirtualHardDisk", [], work)
+
+
+@provides(f"{SERVICE}.ResizeVirtualHardDisk")
+def resize_virtual_hard_disk(model, service, Path, MaxInternalSize):
+    """A VHDX on a SCSI controller grows while its machine runs (documented: "Online Virtual Hard Disk
+    Resizing"); only growing is simulated.
+    """
+
+    def resize(prefix):
+        if not (Path.lower().endswith(".vhdx") and _is_on_scsi(model, Path)):
+            _check_unused(model, Path, prefix)
+        model.check_space()
+        with vhd.open_disk(model.local_path(Path), write=True) as disk:
+            disk.resize(MaxInternalSize)
+
+    return _change(model, "ResizeVirtualHardDisk", "resize", Path, resize)
+
+
+@provides(f"{SERVICE}.MergeVirtualHardDisk")
+def merge_virtual_hard_disk(model, service, SourcePath, DestinationPath):
+    """Into its parents, up to one of them; what was merged goes (documented for Merge-VHD)."""
+
+    def merge(prefix):
+        links = storage.parents(model, SourcePath, prefix)
+        folded = [link.lower() for link in links]
+        if DestinationPath.lower() not in folded:
+            raise JobFailure(f"{prefix} '{DestinationPath}' is none of its parents.", INVALID_PARAMETER)
+        _check_unused(model, SourcePath, prefix)
+        model.check_space()
+        path = SourcePath
+        for parent in links[: folded.index(DestinationPath.lower()) + 1]:
+            vhd.merge(path, model.local_path)
+            model.local_path(path).unlink()
+            path = parent
+
+    return _change(model, "MergeVirtualHardDisk", "merge", SourcePath, merge)
+
+
+@provides(f"{SERVICE}.SetParentVirtualHardDisk")
+def set_parent_virtual_hard_disk(model, service, ChildPath, ParentPath, LeafPath, IgnoreIDMismatch):
+    """LeafPath is for a disk that is in use (documented), which is not simulated."""
+    if LeafPath:
+        raise CimError(
+            errors.METHOD_NOT_IMPLEMENTED, "SetParentVirtualHardDisk of a disk in use is not simulated"
+        )
+
+    def reconnect(prefix):
+        _check_unused(model, ChildPath, prefix)
+        vhd.reconnect(ChildPath, ParentPath, model.local_path, merged=bool(IgnoreIDMismatch))
+
+    return _change(model, "SetParentVirtualHardDisk", "set the parent of", ChildPath, reconnect)
+
+
+@provides(f"{SERVICE}.ValidateVirtualHardDisk")
+def validate_virtual_hard_disk(model, service, Path):
+    """With its parents (documented for Test-VHD: a missing one is found)."""
+    return _change(
+        model,
+        "ValidateVirtualHardDisk",
+        "validate",
+        Path,
+        lambda prefix: storage.parents(model, Path, prefix),
+    )
+
+
+def _is_on_scsi(model, path):
+    """Whether a running machine has a disk on a SCSI controller."""
+    for machine in model.machines.values():
+        for disk in machine.of(storage.SASD, storage.HARD_DISK) if machine.is_active else ():
+            if disk["HostResource"][0].lower() == path.lower():
+                drive = model.store.at(disk["Parent"], V2)
+                return model.store.at(drive["Parent"], V2)["ResourceSubType"] == storage.SCSI
+    return False
+
+
+def _change(model, method, verb, path, act):
+    """Run a method that is about the virtual disk at `path`; `act` takes what its failures begin with."""
+    if refusal := _refusal(model, path):
+        return refusal
+    prefix = f"The system failed to {verb} '{path}'."
+
+    def work():
+        with _failing(prefix):
+            act(prefix)
+
+    return model.jobs.run(f"{SERVICE}.{method}", [], work)
 
 
 def _refusal(model, path):

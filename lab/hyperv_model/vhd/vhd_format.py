@@ -70,10 +70,7 @@ class Vhd(Disk):
         (_, _, self._table_at, _, entries, self.block_size, _, parent, _, _, _, locators, _) = HEADER.unpack(
             header
         )
-        if self.block_size < SECTOR or self.block_size & (self.block_size - 1):
-            raise errors.VirtualDiskError(
-                errors.VHD_INVALID_BLOCK_SIZE, f"{self.path}: blocks of {self.block_size} bytes"
-            )
+        _check_block_size(self.path, self.block_size)
         if entries < -(-self.size // self.block_size):
             raise errors.VirtualDiskError(
                 errors.VHD_BLOCK_ALLOCATION_TABLE_CORRUPT,
@@ -233,6 +230,7 @@ def create(
             file.write(footer)
             return
         block_size = block_size or BLOCK
+        _check_block_size(path, block_size)
         entries = -(-size // block_size)
         table = padded_table([UNUSED] * entries)
         locators, texts = pack_locators(link, TABLE_AT + len(table)) if link else (b"", b"")
@@ -244,6 +242,11 @@ def create(
         ))  # fmt: skip
         header[36:40] = struct.pack(">I", checksum(header, 36))
         file.write(footer + header + table + texts + footer)
+
+
+def _check_block_size(path: str, size: int) -> None:
+    if size < SECTOR or size & (size - 1):
+        raise errors.VirtualDiskError(errors.VHD_INVALID_BLOCK_SIZE, f"{path}: blocks of {size} bytes")
 
 
 def pack_footer(size: int, kind: str, identifier: uuid.UUID) -> bytes:

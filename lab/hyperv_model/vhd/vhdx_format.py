@@ -41,10 +41,7 @@ class Vhdx(Disk):
             self.parent_link = parts.parse_locator(self._item(parts.PARENT_LOCATOR), self.path)
         else:
             self.kind = FIXED if flags & parts.LEAVE_BLOCKS_ALLOCATED else DYNAMIC
-        if not MIB <= self.block_size <= 256 * MIB or self.block_size & (self.block_size - 1):
-            raise errors.VirtualDiskError(
-                errors.VHD_INVALID_BLOCK_SIZE, f"{path}: blocks of {self.block_size} bytes"
-            )
+        _check_block_size(path, self.block_size)
         count = table_length(self.size, self.block_size, self.sector_size, self.kind)
         self._table = list(struct.unpack(f"<{count}Q", self._at(self._bat_region[0], 8 * count)))
 
@@ -252,6 +249,7 @@ def create(
     """Make the new file `path`, `size` in bytes; a differencing disk needs `parent` and the `link` to it."""
     check_size(path, size, LARGEST)
     block_size = block_size or (DIFFERENCING_BLOCK if kind == DIFFERENCING else BLOCK)
+    _check_block_size(path, block_size)
     flags = {FIXED: parts.LEAVE_BLOCKS_ALLOCATED, DYNAMIC: 0, DIFFERENCING: parts.HAS_PARENT}[kind]
     items = {
         parts.FILE_PARAMETERS: struct.pack("<II", block_size, flags),
@@ -290,6 +288,12 @@ def create(
     if kind == DIFFERENCING:
         with open(path, "r+b") as file:
             Vhdx(file, path)._allocate_bitmaps()
+
+
+def _check_block_size(path: str, size: int) -> None:
+    """Documented: [MS-VHDX] 2.6.2.1."""
+    if not MIB <= size <= 256 * MIB or size & (size - 1):
+        raise errors.VirtualDiskError(errors.VHD_INVALID_BLOCK_SIZE, f"{path}: blocks of {size} bytes")
 
 
 def _free_from(at: int, length: int, regions: list[tuple[int, int]]) -> int:

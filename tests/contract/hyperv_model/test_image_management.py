@@ -24,6 +24,17 @@ class ImageManagementCase(OsWinCase):
                 job, code = images.CompactVirtualHardDisk(Path=path, Mode=mode)
                 jobs.check_ret_val(code, job)
 
+            def change(method, **arguments):
+                job, code = getattr(images, method)(**arguments)
+                jobs.check_ret_val(code, job)
+
+            def make(path, kind, size=0, parent="", block_size=0):
+                settings = connection.Msvm_VirtualHardDiskSettingData.new()
+                settings.Path, settings.Type, settings.ParentPath = path, kind, parent
+                settings.Format = 3 if path.endswith("vhdx") else 2
+                settings.MaxInternalSize, settings.BlockSize = size, block_size
+                change("CreateVirtualHardDisk", VirtualDiskSettingData=settings.GetText_(1))
+
             def convert(source, path, kind, number):
                 settings = connection.Msvm_VirtualHardDiskSettingData.new()
                 settings.Path, settings.Type, settings.Format = path, kind, number
@@ -155,3 +166,80 @@ class ImageManagementCase(OsWinCase):
             self.os_win.wmi(f"convert({source!r}, {path!r}, 3, 2)")
         with self.assertRaisesRegex(OsWinError, "32773"):
             self.os_win.wmi(rf"convert({source!r}, 'C:\\disks\\other.vhd', 3, 3)")
+
+    def make(self, path, kind, **more):
+        self.os_win.wmi(f"make({path!r}, {kind}, **{more})")
+        return path
+
+    def change(self, method, **arguments):
+        self.os_win.wmi(f"change({method!r}, **{arguments})")
+
+    def is_refused(self, reason, act, *arguments, **more):
+        with self.assertRaisesRegex(OsWinError, reason):
+            act(*arguments, **more)
+
+    def test_disks_are_made(self):
+        """Types 2, 3 and 4 are fixed, dynamic and differencing."""
+        for extension in FORMATS:
+            path = rf"C:\disks\{{}}.{extension}".format
+            for name, number, kind in (("fixed", 2, vhd.FIXED), ("dynamic", 3, vhd.DYNAMIC)):
+                with vhd.open_disk(self.local(self.make(path(name), number, size=16 * MIB))) as disk:
+                    self.assertEqual((kind, 16 * MIB), (disk.kind, disk.size))
+            child = self.make(path("child"), 4, parent=path("dynamic"))
+            self.change("ValidateVirtualHardDisk", Path=child)
+            self.is_refused("0x80070050", self.make, child, 3, size=16 * MIB)
+            self.is_refused("32773", self.make, path("none"), 4)
+            self.is_refused("32773", self.make, path("none"), 3, size=16 * MIB, parent=child)
+            self.is_refused("32779", self.make, path("none"), 4, parent=path("missing"))
+            self.is_refused("0xC03A000B", self.make, path("none"), 3, size=16 * MIB, block_size=3 * MIB)
+            most = {"vhd": 2040 << 30, "vhdx": 64 << 40}[extension]
+            self.is_refused("0x80070057", self.make, path("none"), 3, size=most + 512)
+            self.assertFalse(self.local(path("none")).exists())
+
+    def test_disks_grow(self):
+        path = self.disk("root.vhdx")
+        self.change("ResizeVirtualHardDisk", Path=path, MaxInternalSize=32 * MIB)
+        self.is_refused(
+            "0xC03A0012", self.change, "ResizeVirtualHardDisk", Path=path, MaxInternalSize=16 * MIB
+        )
+        machine = self.create("vm-1", generation=2)
+        self.attach(machine, path)
+        old = self.create("vm-2")
+        on_ide = self.disk("ide.vhdx")
+        self.attach(old, on_ide)
+        for name in ("vm-1", "vm-2"):
+            self.vmutils.set_vm_state(name, ENABLED)
+        self.change("ResizeVirtualHardDisk", Path=path, MaxInternalSize=48 * MIB)
+        self.is_refused(
+            "0x80070020", self.change, "ResizeVirtualHardDisk", Path=on_ide, MaxInternalSize=48 * MIB
+        )
+        with vhd.open_disk(self.local(path)) as disk:
+            self.assertEqual(48 * MIB, disk.size)
+
+    def test_a_chain_is_merged_up_to_one_of_its_parents(self):
+        for extension in FORMATS:
+            base = self.disk(f"base.{extension}")
+            middle = self.disk(f"middle.{extension}", parent=base)
+            self.fill(middle)
+            top = self.disk(f"top.{extension}", parent=middle)
+            merge = "MergeVirtualHardDisk"
+            self.is_refused("none of its parents", self.change, merge, SourcePath=middle, DestinationPath=top)
+            self.change(merge, SourcePath=top, DestinationPath=base)
+            self.assert_content(base)
+            self.assertFalse(self.local(middle).exists() or self.local(top).exists())
+
+    def test_a_parent_that_moved_is_told(self):
+        for extension in FORMATS:
+            base, moved = self.disk(f"base.{extension}"), rf"C:\disks\moved.{extension}"
+            self.fill(base)
+            child = self.disk(f"child.{extension}", parent=base)
+            self.local(base).rename(self.local(moved))
+            self.is_refused("0xC03A000D", self.change, "ValidateVirtualHardDisk", Path=child)
+            other = self.disk(f"other.{extension}")
+            connect = "SetParentVirtualHardDisk"
+            self.is_refused("0xC03A000E", self.change, connect, ChildPath=child, ParentPath=other)
+            self.change(connect, ChildPath=child, ParentPath=moved)
+            self.change("ValidateVirtualHardDisk", Path=child)
+            self.assert_content(child)
+            self.change(connect, ChildPath=child, ParentPath=other, IgnoreIDMismatch=True)
+            self.change("ValidateVirtualHardDisk", Path=child)
