@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lab.windows_sandbox import errors
 from lab.windows_sandbox.environment import sid
+from lab.windows_sandbox.errors import Win32Error
 from lab.windows_sandbox.md4 import password_hash
 
 ADMINISTRATORS = "Administrators"
@@ -207,6 +209,19 @@ class Accounts:
         user = self.user(name)
         known = user and not user.disabled and not user.password_expired and user.password_hash
         return user.name if known and user.password_hash == password_hash(password) else None
+
+    def check_password(self, name: str, password: str) -> None:
+        """Log a user on who is at this computer, where an empty password does; Win32Error if they are not
+        (documented: LogonUserW).
+        """
+        user = self.user(name)
+        wanted = password_hash(password) if password else ""
+        if user is None or user.password_hash != wanted:
+            raise Win32Error(errors.LOGON_FAILURE, name)
+        if user.disabled:
+            raise Win32Error(errors.ACCOUNT_DISABLED, name)
+        if user.password_expired:
+            raise Win32Error(errors.PASSWORD_MUST_CHANGE, name)
 
     def is_administrator(self, name: str) -> bool:
         return ADMINISTRATORS in self.groups_of(name)

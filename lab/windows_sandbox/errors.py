@@ -23,6 +23,9 @@ PROCESS_ABORTED = 1067
 SERVICE_DEPENDENCY_FAIL = 1068
 SERVICE_EXISTS = 1073
 NO_SHUTDOWN_IN_PROGRESS = 1116
+LOGON_FAILURE = 1326
+ACCOUNT_DISABLED = 1331
+PASSWORD_MUST_CHANGE = 1907
 SHUTDOWN_IS_SCHEDULED = 1190
 SERVICE_DEPENDENCY_DELETED = 1075
 
@@ -50,6 +53,9 @@ MESSAGES = {
     SERVICE_SPECIFIC_ERROR: "The service has returned a service-specific error code",
     PROCESS_ABORTED: "The process terminated unexpectedly",
     SERVICE_DEPENDENCY_FAIL: "The dependency service or group failed to start",
+    LOGON_FAILURE: "The user name or password is incorrect",
+    ACCOUNT_DISABLED: "This user can't sign in because this account is currently disabled",
+    PASSWORD_MUST_CHANGE: "The user's password must be changed before signing in",
     NO_SHUTDOWN_IN_PROGRESS: "Unable to abort the system shutdown because no shutdown was in progress",
     SHUTDOWN_IS_SCHEDULED: "A system shutdown has already been scheduled",
     SERVICE_EXISTS: "The specified service already exists",

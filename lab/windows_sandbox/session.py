@@ -25,21 +25,28 @@ class Session:
     :param user: the account's name
     :param variables: variables beside those of the user's logon
     :param directory: the working directory; the user's profile if it is not given
+    :param logon_type: how the user was logged on (documented: SECURITY_LOGON_TYPE)
     """
 
     def __init__(
-        self, host: "WindowsHost", user: str, variables: Mapping[str, str] = (), directory: str | None = None
+        self,
+        host: "WindowsHost",
+        user: str,
+        variables: Mapping[str, str] = (),
+        directory: str | None = None,
+        logon_type: str = "Network",
     ):
-        self.host, self.user = host, user
+        self.host, self.user, self.logon_type = host, user, logon_type
         self.environment = environments.environment_of(host.registry, user, host.computer_name)
         self.environment.add(variables)
         self.directory = directory or environments.profile(user)
         self._children: list[Child] = []
         self._ended = threading.Event()
 
-    def become(self, user: str) -> "Session":
+    def become(self, user: str, logon_type: str) -> "Session":
         """Return a session of another user, which ends with this one."""
-        other = Session(self.host, user)
+        other = Session(self.host, user, logon_type=logon_type)
+        other.prepare_profile()
         other._children, other._ended = self._children, self._ended
         return other
 
@@ -69,7 +76,7 @@ class Session:
 
     def child(self, directory: str, environment: Mapping[str, str] | None = None) -> "Session":
         """Return a session of the same user elsewhere, which ends with this one."""
-        other = Session(self.host, self.user, directory=directory)
+        other = Session(self.host, self.user, directory=directory, logon_type=self.logon_type)
         other.environment = Environment(self.environment if environment is None else environment)
         other._children, other._ended = self._children, self._ended
         return other

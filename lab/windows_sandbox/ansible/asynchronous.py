@@ -34,7 +34,9 @@ def start(session: Session, call: Call) -> dict[str, Any]:
     }
     _write(session, path, first)
     # A session of its own: the client closes this one as soon as it has the answer.
-    background = Session(session.host, session.user, session.environment, session.directory)
+    background = Session(
+        session.host, session.user, session.environment, session.directory, session.logon_type
+    )
     threading.Thread(
         target=_run, args=(background, call, path, {**first, "finished": 1}), name=job_id, daemon=True
     ).start()

@@ -63,6 +63,7 @@ class Call:
     :param name: the module's name as Ansible calls it, or None for a script
     :param source: the module's source as shipped, or the PowerShell that starts the script
     :param become_user: the account to run as, or None for the one that is logged on
+    :param become_password: its password, or None if the task knows none
     """
 
     name: str | None
@@ -71,6 +72,7 @@ class Call:
     environment: dict[str, str]
     become_user: str | None
     job: AsyncJob | None
+    become_password: str | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ def _call(payload: dict[str, Any]) -> Call:
         environment=_environment(payload["environment"]),
         become_user=payload["become_user"] if "become_wrapper" in actions else None,
         job=AsyncJob(payload["async_jid"], payload["async_timeout_sec"]) if asynchronous else None,
+        become_password=payload.get("become_password"),
     )
 
 
@@ -148,7 +151,10 @@ def _of_manifest(stdin: bytes) -> Call | PluginScript:
         )
     try:
         manifest = json.loads(text)
-        actions = {action["name"]: action["params"] for action in manifest["actions"]}
+        actions = {
+            action["name"]: {**(action["params"] or {}), **(action.get("secure_params") or {})}
+            for action in manifest["actions"]
+        }
         if unknown := set(actions) - _WRAPPERS - _PLUGIN_SCRIPTS:
             known = ", ".join(sorted(_WRAPPERS | _PLUGIN_SCRIPTS))
             raise UnknownPayload(f"the manifest asks for {', '.join(sorted(unknown))}; known are {known}")
@@ -167,6 +173,7 @@ def _of_manifest(stdin: bytes) -> Call | PluginScript:
             environment=_environment(module["Environment"]),
             become_user=become["BecomeUser"] if become else None,
             job=AsyncJob(job["AsyncJid"], actions["async_watchdog.ps1"]["Timeout"]) if job else None,
+            become_password=become.get("BecomePassword") if become else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
         raise UnknownPayload(f"the manifest is none of ansible-core 2.19: {error!r}") from error

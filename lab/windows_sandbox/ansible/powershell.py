@@ -19,6 +19,16 @@ from lab.windows_sandbox.threaded_process import ThreadedProcess
 LOG = logging.getLogger(__name__)
 
 
+class BecomeFailed(Exception):
+    """Another user cannot be had; the words are those of become_wrapper.ps1."""
+
+    def __init__(self, user: str, reason: str):
+        super().__init__(
+            f"internal error: failed to become user '{user}': Exception calling \"CreateProcessAsUser\" with"
+            f' "9" argument(s): "{reason}"'
+        )
+
+
 class PowerShell(ThreadedProcess):
     """PowerShell with what -EncodedCommand carried."""
 
@@ -31,6 +41,7 @@ class PowerShell(ThreadedProcess):
                 scripts.ScriptRefused,
                 ScriptFailed,
                 payload.UnknownPayload,
+                BecomeFailed,
                 Win32Error,
                 OSError,
             ) as error:
@@ -54,7 +65,7 @@ def answer(session: Session, script: str, stdin: bytes) -> tuple[bytes, bytes, i
     if payload.reads_call(script):
         call = payload.decode(stdin)
         if isinstance(call, payload.Call):
-            return _answer_call(session, call)
+            return answer_call(session, call)
         output = plugin_scripts.run(session, call)
         return output.encode() + b"\r\n" if output else b"", b"", 0
     if act := plugin_scripts.find(script):
@@ -67,13 +78,9 @@ def answer(session: Session, script: str, stdin: bytes) -> tuple[bytes, bytes, i
     )
 
 
-def _answer_call(session: Session, call: payload.Call) -> tuple[bytes, bytes, int]:
+def answer_call(session: Session, call: payload.Call) -> tuple[bytes, bytes, int]:
     if call.become_user:
-        if not is_system(call.become_user):
-            raise payload.UnknownPayload(
-                f"the simulated host cannot become {call.become_user}: expected SYSTEM"
-            )
-        session = session.become(call.become_user)
+        session = _become(session, call.become_user, call.become_password)
     session.environment.add(call.environment)
     if call.name is None:
         return _run_script_file(session, call.source.decode())
@@ -81,6 +88,35 @@ def _answer_call(session: Session, call: payload.Call) -> tuple[bytes, bytes, in
         return execution.to_json(asynchronous.start(session, call)), b"", 0
     result = execution.run_module(session, call)
     return execution.to_json(result), b"", int(bool(result.get("failed")))
+
+
+def _become(session: Session, name: str, password: str | None) -> Session:
+    """Return a session of another user. Without a password an administrator gets a batch logon of any user
+    (inferred: Ansible.Become.cs, which asks for SYSTEM's token first).
+    """
+    accounts = session.host.accounts
+    if is_system(name):
+        return session.become("SYSTEM", "Service")
+    user = accounts.user(name)
+    if user is None:
+        raise BecomeFailed(name, "Some or all identity references could not be translated.")
+    if password is None:
+        if not is_system(session.user) and not accounts.is_administrator(session.user):
+            raise BecomeFailed(
+                name,
+                r"Failed to get token for NT AUTHORITY\SYSTEM required for become as a service account or an"
+                " account without a password",
+            )
+        return session.become(user.name, "Batch")
+    try:
+        accounts.check_password(user.name, password)
+    except Win32Error as error:
+        raise BecomeFailed(
+            name,
+            rf"Failed to logon .\{user.name}"
+            f" ({error.text}, Win32ErrorCode {error.code} - 0x{error.code:08X})",
+        ) from error
+    return session.become(user.name, "Interactive")
 
 
 # What the action plugin `script` sends: & C:\…\name.ps1 its arguments; exit $LASTEXITCODE

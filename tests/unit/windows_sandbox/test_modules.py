@@ -164,6 +164,10 @@ class TestFacts(HostCase):
             set(self.facts("!all", "!min", "powershell_version")),
         )
 
+    def test_what_gather_facts_hands_on(self):
+        facts = self.succeed("setup", gather_subset=["!all"], filter=["ansible_distribution*"])
+        self.assertIn("ansible_distribution", facts["ansible_facts"])
+
 
 class TestEventLog(HostCase):
     def test_newest(self):

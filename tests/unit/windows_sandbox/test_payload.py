@@ -50,14 +50,15 @@ class TestDecode(testtools.TestCase):
         result = payload.decode(
             call(
                 actions=["become_wrapper", "async_wrapper", "async_watchdog", "module_powershell_wrapper"],
-                become_user="SYSTEM",
+                become_user="svc",
+                become_password="secret",
                 async_jid="j1",
                 async_timeout_sec=5,
                 environment={"A": 1},
             )
         )
         self.assertEqual(payload.AsyncJob("j1", 5), result.job)
-        self.assertEqual("SYSTEM", result.become_user)
+        self.assertEqual(("svc", "secret"), (result.become_user, result.become_password))
         self.assertEqual({"A": "1"}, result.environment)
 
     def test_script(self):
@@ -77,7 +78,10 @@ class TestManifest(testtools.TestCase):
     def decode(self, *actions, data=b""):
         script = base64.b64encode(b"#!powershell\n").decode()
         manifest = {
-            "actions": [{"name": name, "params": params, "secure_params": {}} for name, params in actions],
+            "actions": [
+                {"name": name, "params": params, "secure_params": secret[0] if secret else {}}
+                for name, params, *secret in actions
+            ],
             "scripts": {"ansible.windows.win_ping.ps1": {"path": "x", "script": script}},
         }
         head = b'{"name":"exec_wrapper","script":"","params":{}}'
@@ -93,14 +97,15 @@ class TestManifest(testtools.TestCase):
 
     def test_module(self):
         call = self.decode(
-            ("become_wrapper.ps1", {"BecomeUser": "SYSTEM"}),
+            ("become_wrapper.ps1", {"BecomeUser": "svc"}, {"BecomePassword": "secret"}),
             ("async_wrapper.ps1", {"AsyncDir": "x", "AsyncJid": "j1", "StartupTimeout": 5}),
             ("async_watchdog.ps1", {"Timeout": 9}),
             ("module_wrapper.ps1", self.MODULE),
         )
         self.assertEqual(("ansible.windows.win_ping", b"#!powershell\n"), (call.name, call.source))
         self.assertEqual((self.ARGUMENTS, {"A": "1"}), (call.arguments, call.environment))
-        self.assertEqual(("SYSTEM", payload.AsyncJob("j1", 9)), (call.become_user, call.job))
+        self.assertEqual(("svc", "secret"), (call.become_user, call.become_password))
+        self.assertEqual(payload.AsyncJob("j1", 9), call.job)
 
     def test_script(self):
         self.assertIsNone(self.decode(("module_wrapper.ps1", {**self.MODULE, "ForModule": False})).name)

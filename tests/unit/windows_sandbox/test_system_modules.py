@@ -4,11 +4,14 @@
 import functools
 import hashlib
 import http.server
+import json
 import tempfile
 import threading
 from pathlib import Path
 
-from tests.unit.windows_sandbox.host_case import TwiceCase
+from lab.windows_sandbox.ansible import powershell
+from lab.windows_sandbox.ansible.payload import Call
+from tests.unit.windows_sandbox.host_case import HostCase, TwiceCase
 
 
 class TestAccountModules(TwiceCase):
@@ -48,6 +51,39 @@ class TestAccountModules(TwiceCase):
         self.assertEqual(["Administrators"], [group["account_name"] for group in who["groups"]])
 
 
+class TestBecome(HostCase):
+    def setUp(self):
+        super().setUp()
+        self.host.accounts.ensure_administrator("zuul")
+        self.host.accounts.create_user("svc", "Secret-123")
+
+    def become(self, user, password=None):
+        call = Call("win_whoami", b"", {}, {}, user, None, password)
+        return json.loads(powershell.answer_call(self.session, call)[0])
+
+    def test_a_user_with_a_password(self):
+        for name in ("svc", r".\svc", r"hyperv-test\SVC"):
+            told = self.become(name, "Secret-123")
+            self.assertEqual(("svc", "Interactive"), (told["account"]["account_name"], told["logon_type"]))
+        self.assertTrue(self.session.is_directory(r"C:\Users\svc"))
+
+    def test_a_user_without_a_password(self):
+        self.assertEqual("Batch", self.become("svc")["logon_type"])
+        self.host.accounts.remove_member("Administrators", "zuul")
+        self.assert_refused("Failed to get token for NT AUTHORITY", "svc")
+
+    def test_who_is_not_let_in(self):
+        self.assert_refused(r"Failed to logon .\svc (The user name or password is incorrect", "svc", "wrong")
+        self.host.accounts.change_user("svc", disabled=True)
+        self.assert_refused("currently disabled, Win32ErrorCode 1331 - 0x00000533", "svc", "Secret-123")
+        self.assert_refused("identity references could not be translated", "nobody", "x")
+
+    def assert_refused(self, words, user, password=None):
+        error = self.assertRaises(powershell.BecomeFailed, self.become, user, password)
+        self.assertIn(words, str(error))
+        self.assertIn(f"failed to become user '{user}'", str(error))
+
+
 class TestSettings(TwiceCase):
     def test_hostname_and_timezone(self):
         self.assertTrue(self.change("win_hostname", name="other")["reboot_required"])
@@ -85,8 +121,12 @@ class TestSettings(TwiceCase):
         rule = {"path": r"C:\d", "user": "Everyone", "rights": "Read, Write", "type": "allow"}
         self.assertTrue(self.succeed("win_acl", **rule)["changed"])
         self.assertFalse(self.succeed("win_acl", **{**rule, "rights": "write,read"})["changed"])
+        # What applies to folders and files without being asked, spelled as people do.
+        spelled = rule | {"inherit": "objectinherit,ContainerInherit", "propagation": "None"}
+        self.assertFalse(self.succeed("win_acl", **spelled)["changed"])
         self.assertTrue(self.succeed("win_acl", **rule, state="absent")["changed"])
         self.fail_with("Unable to match", "win_acl", **{**rule, "rights": "Everything"})
+        self.fail_with("identifier name Nothing", "win_acl", **rule, inherit="Nothing")
         self.fail_with("not a valid user", "win_acl", **{**rule, "user": "nobody"})
         self.change("win_owner", path=r"C:\d", user="SYSTEM", recurse=True)
         self.assertEqual(

@@ -235,7 +235,7 @@ def win_whoami(call: ModuleCall) -> dict[str, Any]:
             }
             for group in groups
         ],
-        "impersonation_level": "SecurityAnonymous" if system else "SecurityImpersonation",
+        "impersonation_level": "SecurityAnonymous",
         "label": {
             "account_name": f"{level[0]} Mandatory Level",
             "domain_name": "Mandatory Label",
@@ -243,9 +243,10 @@ def win_whoami(call: ModuleCall) -> dict[str, Any]:
             "type": "Label",
         },
         "login_domain": domain,
-        "logon_type": "Service" if system else "Network",
+        "logon_type": session.logon_type,
         "privileges": {},
         "rights": [],
-        "token_type": "TokenPrimary" if system else "TokenImpersonation",
+        # A process has no other (documented: Access Tokens).
+        "token_type": "TokenPrimary",
         "user_flags": [],
     }

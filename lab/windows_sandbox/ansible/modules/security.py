@@ -4,6 +4,7 @@ account that gets into this host is one administrator or another."""
 
 import ntpath
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from lab.windows_sandbox.ansible.modules.call import ModuleCall, ModuleFailed
@@ -25,6 +26,9 @@ _RIGHTS = {
         "ExecuteKey",
     },
 }  # fmt: skip
+# System.Security.AccessControl.InheritanceFlags, and what a folder or key gets (documented; win_acl).
+_INHERITANCE = ("None", "ContainerInherit", "ObjectInherit")
+_INHERITED = ("ContainerInherit", "ObjectInherit")
 
 
 def win_acl(call: ModuleCall) -> dict[str, Any]:
@@ -34,21 +38,12 @@ def win_acl(call: ModuleCall) -> dict[str, Any]:
     number = account_sid(call.session.host.accounts, call["user"])
     if number is None:
         raise ModuleFailed(f"{call['user']} is not a valid user or group on the host machine or domain")
-    rights = sorted(part.strip() for part in call["rights"].split(","))
-    spelled = {name.lower(): name for name in _RIGHTS[kind]}
-    if unknown := [part for part in rights if part.lower() not in spelled]:
-        raise ModuleFailed(
-            f"an error occurred when attempting to {call['state']} {call['rights']} permission(s) on {path}"
-            f" for {call['user']} - Unable to match the identifier name {unknown[0]} to a valid enumerator"
-            " name"
-        )
     leaf = kind == "file" and call.session.is_file(path)
-    inherit = "None" if leaf else call["inherit"] or "ContainerInherit, ObjectInherit"
     rule = {
         "sid": number,
-        "rights": ", ".join(spelled[part.lower()] for part in rights),
+        "rights": _flags(call, call["rights"], _RIGHTS[kind]),
         "type": call["type"],
-        "inherit": inherit,
+        "inherit": "None" if leaf else _flags(call, call["inherit"] or ", ".join(_INHERITED), _INHERITANCE),
         "propagation": call["propagation"],
     }
     security = call.session.host.security
@@ -63,6 +58,19 @@ def win_acl(call: ModuleCall) -> dict[str, Any]:
             "msg": f"the specified rule {'already exists' if present else 'does not exist'}",
         }
     return {"changed": True}
+
+
+def _flags(call: ModuleCall, text: str, names: Iterable[str]) -> str:
+    """Return an enumeration's flags in one order and spelling, as .NET converts them."""
+    spelled = {name.lower(): name for name in names}
+    given = [part.strip() for part in text.split(",")]
+    if unknown := [part for part in given if part.lower() not in spelled]:
+        raise ModuleFailed(
+            f"an error occurred when attempting to {call['state']} {call['rights']} permission(s) on"
+            f" {call['path']} for {call['user']} - Unable to match the identifier name {unknown[0]} to a"
+            " valid enumerator name"
+        )
+    return ", ".join(sorted(spelled[part.lower()] for part in set(given)))
 
 
 def _object(call: ModuleCall) -> tuple[str, str]:
