@@ -25,6 +25,16 @@ _GROUPS = {
     ),
     USERS: ("S-1-5-32-545", "Users are prevented from making accidental or intentional system-wide changes"),
     "Guests": ("S-1-5-32-546", "Guests have the same access as members of the Users group by default"),
+    "Backup Operators": (
+        "S-1-5-32-551",
+        "Backup Operators can override security restrictions for the sole purpose of backing up or restoring"
+        " files",
+    ),
+    "Performance Log Users": (
+        "S-1-5-32-559",
+        "Members of this group may schedule logging of performance counters, enable trace providers, and"
+        " collect event traces both locally and via remote access to this computer",
+    ),
     "Remote Desktop Users": ("S-1-5-32-555", "Members in this group are granted the right to logon remotely"),
     "Performance Monitor Users": (
         "S-1-5-32-558",
@@ -39,6 +49,20 @@ _GROUPS = {
         "S-1-5-32-580",
         "Members of this group can access WMI resources over management protocols",
     ),
+}
+
+# Accounts that are nobody's (documented: well-known SIDs).
+WELL_KNOWN = {
+    "S-1-1-0": "Everyone",
+    "S-1-3-0": "CREATOR OWNER",
+    "S-1-5-6": r"NT AUTHORITY\SERVICE",
+    "S-1-5-11": r"NT AUTHORITY\Authenticated Users",
+    "S-1-5-18": r"NT AUTHORITY\SYSTEM",
+    "S-1-5-19": r"NT AUTHORITY\LOCAL SERVICE",
+    "S-1-5-20": r"NT AUTHORITY\NETWORK SERVICE",
+    "S-1-5-80-0": r"NT SERVICE\ALL SERVICES",
+    "S-1-5-83-0": r"NT VIRTUAL MACHINE\Virtual Machines",
+    "S-1-5-90-0": r"Window Manager\Window Manager Group",
 }
 
 
@@ -138,7 +162,7 @@ class Accounts:
         if group := self.group(number):
             domain = "BUILTIN" if number.startswith("S-1-5-32-") else self._computer
             return f"{domain}\\{group.name}"
-        return r"NT AUTHORITY\SYSTEM" if number == sid("SYSTEM") else number
+        return WELL_KNOWN.get(number, number)
 
     def groups_of(self, user: str) -> list[str]:
         with self._lock:
@@ -214,9 +238,12 @@ class Accounts:
         """Log a user on who is at this computer, where an empty password does; Win32Error if they are not
         (documented: LogonUserW).
         """
+        self.check_password_hash(name, password_hash(password) if password else "")
+
+    def check_password_hash(self, name: str, known: str) -> None:
+        """Do the same with the password's hash, which an empty password has none of."""
         user = self.user(name)
-        wanted = password_hash(password) if password else ""
-        if user is None or user.password_hash != wanted:
+        if user is None or user.password_hash != known:
             raise Win32Error(errors.LOGON_FAILURE, name)
         if user.disabled:
             raise Win32Error(errors.ACCOUNT_DISABLED, name)

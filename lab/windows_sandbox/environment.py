@@ -28,7 +28,11 @@ def sid(user: str) -> str:
 
 
 def profile(user: str) -> str:
-    return r"C:\Windows\System32\config\systemprofile" if is_system(user) else rf"C:\Users\{user}"
+    if is_system(user):
+        return r"C:\Windows\System32\config\systemprofile"
+    domain, _, name = user.rpartition("\\")
+    # Those that services run as have theirs with Windows (documented: NetworkService Account).
+    return rf"C:\Windows\ServiceProfiles\{name}" if domain.upper() == "NT AUTHORITY" else rf"C:\Users\{name}"
 
 
 def user_key(user: str) -> str:
@@ -94,7 +98,11 @@ def environment_of(
     result.add(_expanded(machine_variables(registry) if machine is None else machine, result))
     if not is_system(user):
         result.add(
-            {"USERNAME": user, "TEMP": home + r"\AppData\Local\Temp", "TMP": home + r"\AppData\Local\Temp"}
+            {
+                "USERNAME": user.rpartition("\\")[2],
+                "TEMP": home + r"\AppData\Local\Temp",
+                "TMP": home + r"\AppData\Local\Temp",
+            }
         )
     key = user_key(user) + r"\Environment"
     own = _expanded(registry.values(key), result) if registry.key_exists(key) else {}

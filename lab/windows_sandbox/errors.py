@@ -11,6 +11,7 @@ BAD_EXE_FORMAT = 193
 DIRECTORY = 267
 DEPENDENT_SERVICES_RUNNING = 1051
 INVALID_SERVICE_CONTROL = 1052
+INVALID_SERVICE_ACCOUNT = 1057
 SERVICE_REQUEST_TIMEOUT = 1053
 SERVICE_ALREADY_RUNNING = 1056
 SERVICE_DISABLED = 1058
@@ -21,10 +22,13 @@ FAILED_SERVICE_CONTROLLER_CONNECT = 1063
 SERVICE_SPECIFIC_ERROR = 1066
 PROCESS_ABORTED = 1067
 SERVICE_DEPENDENCY_FAIL = 1068
+SERVICE_LOGON_FAILED = 1069
 SERVICE_EXISTS = 1073
 NO_SHUTDOWN_IN_PROGRESS = 1116
+NO_SUCH_PRIVILEGE = 1313
 LOGON_FAILURE = 1326
 ACCOUNT_DISABLED = 1331
+LOGON_TYPE_NOT_GRANTED = 1385
 PASSWORD_MUST_CHANGE = 1907
 SHUTDOWN_IS_SCHEDULED = 1190
 SERVICE_DEPENDENCY_DELETED = 1075
@@ -53,6 +57,12 @@ MESSAGES = {
     SERVICE_SPECIFIC_ERROR: "The service has returned a service-specific error code",
     PROCESS_ABORTED: "The process terminated unexpectedly",
     SERVICE_DEPENDENCY_FAIL: "The dependency service or group failed to start",
+    SERVICE_LOGON_FAILED: "The service did not start due to a logon failure",
+    NO_SUCH_PRIVILEGE: "A specified privilege does not exist",
+    INVALID_SERVICE_ACCOUNT: "The account name is invalid or does not exist, or the password is invalid for"
+    " the account name specified",
+    LOGON_TYPE_NOT_GRANTED: "Logon failure: the user has not been granted the requested logon type at this"
+    " computer",
     LOGON_FAILURE: "The user name or password is incorrect",
     ACCOUNT_DISABLED: "This user can't sign in because this account is currently disabled",
     PASSWORD_MUST_CHANGE: "The user's password must be changed before signing in",

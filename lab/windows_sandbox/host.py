@@ -25,8 +25,10 @@ from lab.windows_sandbox.installation import HOSTS, install
 from lab.windows_sandbox.processes import Processes
 from lab.windows_sandbox.registry import Registry
 from lab.windows_sandbox.security import Security
+from lab.windows_sandbox.services.accounts import ServiceAccounts
 from lab.windows_sandbox.services.controller import ServiceController
 from lab.windows_sandbox.session import Session
+from lab.windows_sandbox.user_rights import UserRights
 from lab.winrm_server.host import CommandRefused, Process
 
 if TYPE_CHECKING:
@@ -80,8 +82,9 @@ class WindowsHost:
         seen = [*(binds or []), (root / "hosts", "/etc/hosts")]
         network = neighbours and neighbours.hosts
         self.processes = Processes(Containment(self.filesystem, self.run_folder, name, seen, network))
-        self.services = self._service_controller()
         self.accounts = Accounts(root, self.computer_name)
+        self.rights = UserRights(root / "user-rights.json", self.accounts)
+        self.services = self._service_controller()
         self.password_file = self.accounts.password_file
         self.security = Security(root / "security.json")
         self.certificates = ClientCertificates(root / "client-certificates.json")
@@ -97,6 +100,7 @@ class WindowsHost:
             self.registry,
             self.processes,
             self.event_log,
+            ServiceAccounts(self.registry, self.accounts, self.rights),
             self.computer_name,
             self.run_folder / "services.sock",
             self.root / "logs",

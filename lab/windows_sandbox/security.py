@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lab.hyperv_model import CimError
 from lab.hyperv_model.providers import serves
-from lab.windows_sandbox.accounts import Accounts
+from lab.windows_sandbox.accounts import WELL_KNOWN, Accounts
 from lab.windows_sandbox.environment import is_system, sid
 
 # Owner of what an administrator makes (documented: default owner of objects created by administrators).
@@ -19,15 +19,7 @@ DEFAULT_OWNER = "S-1-5-32-544"
 
 NONE_MAPPED = 1332  # ERROR_NONE_MAPPED (winerror.h)
 
-_WELL_KNOWN = {
-    "everyone": "S-1-1-0",
-    "creator owner": "S-1-3-0",
-    "authenticated users": "S-1-5-11",
-    "system": "S-1-5-18",
-    "local service": "S-1-5-19",
-    "network service": "S-1-5-20",
-    r"nt virtual machine\virtual machines": "S-1-5-83-0",
-}
+_WELL_KNOWN = {name.lower().removeprefix("nt authority\\"): number for number, name in WELL_KNOWN.items()}
 
 Rule = dict[str, str]
 

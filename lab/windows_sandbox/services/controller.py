@@ -25,6 +25,7 @@ from lab.windows_sandbox.installation import BUILT_IN_SERVICES, CONTROL
 from lab.windows_sandbox.processes import Child, Processes
 from lab.windows_sandbox.registry import Registry
 from lab.windows_sandbox.services import recovery
+from lab.windows_sandbox.services.accounts import ServiceAccounts
 from lab.windows_sandbox.services.configuration import Configuration, InstalledServices
 from lab.windows_sandbox.services.connection import Connection, Listener, descends_from, refuse
 
@@ -76,12 +77,14 @@ class ServiceController:
         registry: Registry,
         processes: Processes,
         event_log: EventLog,
+        accounts: ServiceAccounts,
         computer_name: str,
         socket_path: Path,
         log_folder: Path,
     ):
         self.installed = InstalledServices(registry)
         self.events = recovery.ServiceEvents(event_log)
+        self.accounts = accounts
         self._registry, self._processes, self._computer_name = registry, processes, computer_name
         self._log_folder = log_folder
         self._changed = threading.Condition(threading.RLock())
@@ -116,14 +119,14 @@ class ServiceController:
                 )
             self._running.pop(self.installed.read(name).name)
             self.installed.delete(name)
+            self.accounts.forget(name)
 
     def start(self, name: str) -> None:
         """Start a service and the ones it depends on, and return when it runs.
 
         :raises Win32Error: 1053 if it does not connect or hangs, 1056 if it runs, 1058 if it is disabled,
-            1068 if a
-            dependency does not start, 1075 if there is none of its name, 1066 or its own error if it stops at
-            once
+            1068 if a dependency does not start, 1069 if its account cannot log on, 1075 if there is none of
+            its name, 1066 or its own error if it stops at once
         """
         configuration = self.installed.read(name)
         service = self.query(name)
@@ -136,6 +139,7 @@ class ServiceController:
             service.connection, service.checkpoint, service.wait_hint = None, 0, 0
         try:
             self._start_dependencies(configuration)
+            self._log_on(configuration)
             self._spawn(configuration, service)
             self._await_connection(configuration, service)
         except Win32Error as error:
@@ -160,6 +164,13 @@ class ServiceController:
                         errors.SERVICE_DEPENDENCY_FAIL, configuration.name, str(error)
                     ) from error
 
+    def _log_on(self, configuration: Configuration) -> None:
+        try:
+            self.accounts.log_on(configuration)
+        except Win32Error as error:
+            self.events.logon_failed(configuration, error)
+            raise Win32Error(errors.SERVICE_LOGON_FAILED, configuration.name, error.text) from error
+
     def _spawn(self, configuration: Configuration, service: Running) -> None:
         variables = self._environment(configuration)
         command_line = environments.expand(configuration.path, variables)
@@ -171,7 +182,10 @@ class ServiceController:
 
     def _environment(self, configuration: Configuration) -> Mapping[str, str]:
         variables = environments.environment_of(
-            self._registry, configuration.account, self._computer_name, machine=self._boot_environment
+            self._registry,
+            self.accounts.user_of(configuration.account),
+            self._computer_name,
+            machine=self._boot_environment,
         )
         tree = self.installed.as_tree(configuration.name)
         # Of its own key (documented: the value Environment of a service).

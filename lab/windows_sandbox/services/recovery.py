@@ -55,6 +55,14 @@ class ServiceEvents:
             f"The {service.display_name} service failed to start due to the following error: {error}",
         )
 
+    def logon_failed(self, service: Configuration, error: Win32Error) -> None:
+        self._write(
+            7041 if error.code == errors.LOGON_TYPE_NOT_GRANTED else 7038,
+            "Error",
+            f"The {service.display_name} service was unable to log on as {service.account} with the currently"
+            f" configured password due to the following error: {error.text}.",
+        )
+
     def connect_timeout(self, service: Configuration, milliseconds: int) -> None:
         self._write(
             7009,

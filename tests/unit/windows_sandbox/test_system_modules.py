@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lab.windows_sandbox.ansible import powershell
 from lab.windows_sandbox.ansible.payload import Call
+from lab.windows_sandbox.user_rights import UserRights
 from tests.unit.windows_sandbox.host_case import HostCase, TwiceCase
 
 
@@ -49,6 +50,82 @@ class TestAccountModules(TwiceCase):
         self.assertEqual("zuul", who["account"]["account_name"])
         self.assertEqual("High Mandatory Level", who["label"]["account_name"])
         self.assertEqual(["Administrators"], [group["account_name"] for group in who["groups"]])
+
+
+class TestUserRights(TwiceCase):
+    RIGHT = "SeServiceLogonRight"
+
+    def test_right(self):
+        self.host.accounts.create_user("svc")
+        added = self.change("win_user_right", name=self.RIGHT, users=[r".\svc"], action="add")
+        self.assertEqual([r"HYPERV-TEST\svc"], added["added"])
+        self.assertIn(self.RIGHT, self.host.rights.of("svc"))
+        reread = UserRights(self.host.root / "user-rights.json", self.host.accounts)
+        self.assertEqual(self.host.rights.holders(self.RIGHT), reread.holders(self.RIGHT))
+        diff = self.run_module("win_user_right", True, True, name=self.RIGHT, users=["Users"])["diff"]
+        self.assertEqual(
+            [r"NT SERVICE\ALL SERVICES", r"NT VIRTUAL MACHINE\Virtual Machines", r"HYPERV-TEST\svc"],
+            diff["before"][self.RIGHT],
+        )
+        self.assertEqual([r"BUILTIN\Users"], diff["after"][self.RIGHT])
+        self.change("win_user_right", name=self.RIGHT, users=["svc"], action="remove")
+        self.change("win_user_right", name="SeDebugPrivilege", users=[])
+        self.fail_with("SeNothing is not a valid right", "win_user_right", name="SeNothing", users=[])
+        self.fail_with("account 'nobody' to a SID", "win_user_right", name=self.RIGHT, users=["nobody"])
+
+    def test_what_a_token_has_of_them(self):
+        self.host.accounts.ensure_administrator("zuul")
+        told = self.succeed("win_whoami")
+        self.assertEqual("enabled-by-default", told["privileges"]["SeDebugPrivilege"])
+        self.assertIn("SeNetworkLogonRight", told["rights"])
+        self.succeed("win_user_right", name="SeDebugPrivilege", users=[])
+        self.assertNotIn("SeDebugPrivilege", self.succeed("win_whoami")["privileges"])
+
+
+class TestServiceModule(HostCase):
+    """What the module decides; that services run is in the contract suite."""
+
+    SERVICE = {"name": "nova", "path": r"C:\nova.exe"}
+
+    def test_account(self):
+        self.host.accounts.create_user("svc", "Secret-123")
+        self.succeed("win_service", **self.SERVICE)
+        account = {"name": "nova", "username": r".\svc", "password": "Secret-123"}
+        self.assertEqual(r"HYPERV-TEST\svc", self.succeed("win_service", **account)["username"])
+        self.assertFalse(self.succeed("win_service", **account)["changed"])
+        self.assertTrue(self.succeed("win_service", **account, update_password="always")["changed"])
+        started = self.fail_with("Win32 error 1069", "win_service", name="nova", state="started")
+        self.assertIn("not been granted the requested logon type", started["msg"])
+        self.succeed("win_user_right", name=TestUserRights.RIGHT, users=["svc"], action="add")
+        # It logs on; there is no program.
+        self.fail_with("Win32 error 2", "win_service", name="nova", state="started")
+        self.succeed("win_user", name="svc", password="another")
+        wrong = self.fail_with("Win32 error 1069", "win_service", name="nova", state="started")
+        self.assertIn("user name or password is incorrect", wrong["msg"])
+        events = [event.id for event in self.host.event_log.newest("System", 9)]
+        self.assertTrue({7038, 7041} <= set(events), events)
+        self.fail_with("could not be translated", "win_service", name="nova", username="nobody")
+
+    def test_diff(self):
+        made = self.run_module("win_service", _diff=True, **self.SERVICE, start_mode="manual")["diff"]
+        self.assertEqual("", made["before"])
+        self.assertEqual(
+            ("manual", "stopped", r"NT AUTHORITY\SYSTEM"),
+            tuple(made["after"][name] for name in ("start_mode", "state", "username")),
+        )
+        changed = self.run_module("win_service", True, True, name="NOVA", start_mode="auto", description="d")
+        before, after = changed["diff"]["before"], changed["diff"]["after"]
+        self.assertEqual(
+            {"start_mode": "auto", "description": "d"},
+            {name: after[name] for name in after if after[name] != before[name]},
+        )
+        gone = self.run_module("win_service", True, True, name="nova", state="absent")["diff"]
+        self.assertEqual(("manual", ""), (gone["before"]["start_mode"], gone["after"]))
+        planned = self.run_module("win_service", True, True, name="other", path="x", state="started")["diff"]
+        self.assertEqual(
+            ("other", "started", None),
+            tuple(planned["after"][name] for name in ("name", "state", "start_mode")),
+        )
 
 
 class TestBecome(HostCase):
@@ -103,6 +180,11 @@ class TestSettings(TwiceCase):
 
     def test_feature(self):
         self.assertFalse(self.succeed("win_feature", name=["Hyper-V"])["changed"])
+        self.assertFalse(self.succeed("win_optional_feature", name=["Microsoft-Hyper-V"])["changed"])
+        self.assertTrue(self.change("win_optional_feature", name=["MultipathIo"])["reboot_required"])
+        self.assertFalse(self.succeed("win_feature", name=["Multipath-IO"])["changed"])
+        self.change("win_optional_feature", name=["MultipathIo"], state="absent")
+        self.fail_with("Failed to find feature 'Coffee'", "win_optional_feature", name=["Coffee"])
         made = self.change("win_feature", name=["Multipath-IO", "Telnet-Client"])
         self.assertEqual("SuccessRestartRequired", made["exitcode"])
         self.change("win_feature", name="Telnet-Client", state="absent")

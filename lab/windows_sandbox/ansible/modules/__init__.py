@@ -21,6 +21,7 @@ from lab.windows_sandbox.ansible.modules import (
     services,
     sharing,
     system,
+    user_rights,
     waiting,
     web,
 )
@@ -45,6 +46,7 @@ MODULES = {
     "ansible.windows.win_group": accounts.win_group,
     "ansible.windows.win_group_membership": accounts.win_group_membership,
     "ansible.windows.win_hostname": system.win_hostname,
+    "ansible.windows.win_optional_feature": system.win_optional_feature,
     "ansible.windows.win_owner": security.win_owner,
     "ansible.windows.win_package": packages.win_package,
     "ansible.windows.win_path": environment.win_path,
@@ -52,6 +54,7 @@ MODULES = {
     "ansible.windows.win_tempfile": files.win_tempfile,
     "ansible.windows.win_uri": web.win_uri,
     "ansible.windows.win_user": accounts.win_user,
+    "ansible.windows.win_user_right": user_rights.win_user_right,
     "ansible.windows.win_whoami": accounts.win_whoami,
     "community.windows.win_eventlog_entry": event_logs.win_eventlog_entry,
     "community.windows.win_firewall_rule": firewall.win_firewall_rule,

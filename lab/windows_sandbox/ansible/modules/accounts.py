@@ -6,6 +6,7 @@ from typing import Any
 from lab.windows_sandbox.accounts import Group, User
 from lab.windows_sandbox.ansible.modules.call import ModuleCall, ModuleFailed
 from lab.windows_sandbox.environment import is_system, sid
+from lab.windows_sandbox.session import Session
 
 # Parameter of win_user, and the field of User that it sets.
 _FIELDS = {
@@ -203,6 +204,17 @@ def win_group_membership(call: ModuleCall) -> dict[str, Any]:
     return result | {"members": [_spelled(call, name) for name in wanted]}
 
 
+def privileges(session: Session) -> dict[str, str]:
+    """Return the privileges of a session's token and their state: a logon over the network has them enabled
+    (inferred: Ansible.Become.cs, for which the others may be disabled).
+    """
+    enabled = {"SeChangeNotifyPrivilege", "SeCreateGlobalPrivilege", "SeImpersonatePrivilege"}
+    return {
+        name: "enabled-by-default" if session.logon_type == "Network" or name in enabled else "disabled"
+        for name in session.host.rights.privileges(session.user)
+    }
+
+
 def win_whoami(call: ModuleCall) -> dict[str, Any]:
     session = call.session
     system = is_system(session.user)
@@ -244,8 +256,8 @@ def win_whoami(call: ModuleCall) -> dict[str, Any]:
         },
         "login_domain": domain,
         "logon_type": session.logon_type,
-        "privileges": {},
-        "rights": [],
+        "privileges": privileges(session),
+        "rights": session.host.rights.of(session.user) if elevated else [],
         # A process has no other (documented: Access Tokens).
         "token_type": "TokenPrimary",
         "user_flags": [],

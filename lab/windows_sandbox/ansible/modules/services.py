@@ -11,13 +11,13 @@ from lab.windows_sandbox.services.configuration import TYPES, Configuration
 from lab.windows_sandbox.services.controller import Running, ServiceController
 
 _STATES = {"running": "started"}
-_SERVICE_ACCOUNTS = {
-    "localservice": r"NT AUTHORITY\LocalService",
-    "networkservice": r"NT AUTHORITY\NetworkService",
-}
 
 # Parameters that nothing here acts on. They are refused when a task sets them, so that no one relies on them.
-_UNKNOWN = ("password", "pre_shutdown_timeout_ms", "required_privileges", "sid_info", "update_password")
+_UNKNOWN = ("pre_shutdown_timeout_ms", "required_privileges", "sid_info")
+
+# Milliseconds that Windows gives a service to shut down, unless it is told otherwise (documented:
+# SERVICE_PRESHUTDOWN_INFO).
+_PRE_SHUTDOWN_TIMEOUT = 10_000
 
 # Parameter, and the field of Configuration that it sets as it is.
 _PLAIN = {
@@ -35,18 +35,6 @@ _CLEARED_BY_EMPTY = {
     "failure_command": "failure_command",
     "failure_reboot_msg": "failure_reboot_message",
 }
-
-
-def _account(name: str) -> str:
-    if is_system(name):
-        return "LocalSystem"
-    short = name.rpartition("\\")[2].lower().replace(" ", "")
-    if short not in _SERVICE_ACCOUNTS:
-        raise ModuleFailed(
-            f"the account {name} is none that this host has;"
-            " expected LocalSystem, LocalService or NetworkService"
-        )
-    return _SERVICE_ACCOUNTS[short]
 
 
 def _dependencies(call: ModuleCall, present: tuple[str, ...]) -> tuple[str, ...]:
@@ -73,7 +61,7 @@ def _wanted(call: ModuleCall, present: Configuration) -> Configuration:
     if "path" in fields:
         fields["path"] = call.session.expand(fields["path"])
     if call["username"]:
-        fields["account"] = _account(call["username"])
+        fields["account"] = _account(call, call["username"])
     if call["failure_actions"] is not None:
         fields["failure_actions"] = tuple(
             (action["type"], int(action["delay_ms"])) for action in call["failure_actions"]
@@ -89,6 +77,23 @@ def _wanted(call: ModuleCall, present: Configuration) -> Configuration:
     return present.changed(dependencies=_dependencies(call, present.dependencies), **fields)
 
 
+def _account(call: ModuleCall, name: str) -> str:
+    try:
+        return call.session.host.services.accounts.account(name)
+    except Win32Error as error:
+        raise ModuleFailed(
+            'Exception calling "Translate" with "1" argument(s): "Some or all identity references could'
+            f' not be translated." ({error})'
+        ) from error
+
+
+def _shown(call: ModuleCall, account: str) -> str:
+    """Return a service's account with its domain."""
+    if is_system(account):
+        return r"NT AUTHORITY\SYSTEM"
+    return account.replace(".\\", call.session.host.computer_name + "\\", 1)
+
+
 def win_service(call: ModuleCall) -> dict[str, Any]:
     for name in _UNKNOWN:
         if call[name] is not None:
@@ -99,7 +104,10 @@ def win_service(call: ModuleCall) -> dict[str, Any]:
         )
     controller = call.session.host.services
     name = controller.installed.find(call["name"])
+    before = controller.installed.read(name) if name else None
+    call.diff["before"] = _diff(call, before, controller.query(name).state) if before else ""
     if call["state"] == "absent":
+        call.diff["after"] = ""
         return _absent(call, controller, name)
     if name is None:
         if not call["path"]:
@@ -111,17 +119,66 @@ def win_service(call: ModuleCall) -> dict[str, Any]:
             call, Configuration(call["name"], call["path"], call["display_name"] or call["name"])
         )
         if call.check_mode:
+            call.diff["after"] = _planned(call)
             return {"changed": True, "exists": True, "name": wanted.name}
         controller.create(wanted)
         changed = True
     else:
-        present = controller.installed.read(name)
-        wanted = _wanted(call, present)
-        changed = wanted != present
+        wanted = _wanted(call, before)
+        changed = wanted != before
         if changed and not call.check_mode:
             controller.installed.write(wanted)
-    changed |= _set_state(call, controller, wanted)
-    return {"changed": changed, "exists": True, **_described(controller, wanted)}
+    changes_password = bool(call["password"]) and (
+        before is None or wanted.account != before.account or call["update_password"] == "always"
+    )
+    if changes_password and not call.check_mode:
+        controller.accounts.set_password(wanted.name, call["password"])
+    changed |= changes_password | _set_state(call, controller, wanted)
+    call.diff["after"] = _diff(call, wanted, call["state"] or controller.query(wanted.name).state)
+    if changes_password:
+        call.diff["after"]["password"] = "CHANGED REDACTED"
+    if call["failure_actions_on_non_crash_failure"] is not None:
+        # The module shows a variable that it never sets.
+        call.diff["after"]["failure_actions_on_non_crash_failure"] = None
+    return {"changed": changed, "exists": True, **_described(call, controller, wanted)}
+
+
+def _diff(call: ModuleCall, service: Configuration, state: str) -> dict[str, Any]:
+    """Return a service as the module's diff shows it."""
+    return {
+        "dependencies": list(service.dependencies),
+        "description": service.description,
+        "desktop_interact": False,
+        "display_name": service.display_name,
+        "error_control": service.error_control,
+        "failure_actions": _actions(service),
+        "failure_actions_on_non_crash_failure": service.failure_actions_on_non_crash,
+        "failure_command": service.failure_command,
+        "failure_reboot_msg": service.failure_reboot_message,
+        "failure_reset_period_sec": service.failure_reset_period,
+        "load_order_group": service.load_order_group,
+        "name": service.name,
+        "password": "REDACTED",
+        "path": service.path,
+        "pre_shutdown_timeout_ms": _PRE_SHUTDOWN_TIMEOUT,
+        "required_privileges": [],
+        "service_type": service.service_type,
+        "sid_info": "none",
+        "start_mode": service.start_mode,
+        "state": _STATES.get(state, state),
+        "username": _shown(call, service.account),
+    }
+
+
+def _planned(call: ModuleCall) -> dict[str, Any]:
+    """Return what the diff shows of a service that check mode does not make: the task's own values."""
+    unseen = ("dependency_action", "force_dependent_services", "update_password")
+    shown = {name: value for name, value in call.parameters.items() if name not in unseen}
+    return shown | {"password": "REDACTED", "failure_actions_on_non_crash_failure": None}
+
+
+def _actions(service: Configuration) -> list[dict[str, Any]]:
+    return [{"type": kind, "delay_ms": delay} for kind, delay in service.failure_actions]
 
 
 def _absent(call: ModuleCall, controller: ServiceController, name: str | None) -> dict[str, Any]:
@@ -157,7 +214,7 @@ def _set_state(call: ModuleCall, controller: ServiceController, service: Configu
     return stops or starts
 
 
-def _described(controller: ServiceController, service: Configuration) -> dict[str, Any]:
+def _described(call: ModuleCall, controller: ServiceController, service: Configuration) -> dict[str, Any]:
     return {
         "name": service.name,
         "display_name": service.display_name,
@@ -166,7 +223,7 @@ def _described(controller: ServiceController, service: Configuration) -> dict[st
         "dependencies": list(service.dependencies),
         "depended_by": controller.installed.dependents(service.name),
         "start_mode": service.start_mode,
-        "username": service.account,
+        "username": service.account if is_system(service.account) else _shown(call, service.account),
         "desktop_interact": False,
         "can_pause_and_continue": False,
         "state": controller.query(service.name).state.replace("_", ""),
@@ -182,14 +239,12 @@ def win_service_info(call: ModuleCall) -> dict[str, Any]:
         if fnmatch.fnmatch(name.lower(), pattern.lower())
         or fnmatch.fnmatch(controller.installed.read(name).display_name.lower(), pattern.lower())
     ]
-    services = [
-        _information(controller, controller.installed.read(name), controller.query(name)) for name in found
-    ]
+    services = [_information(call, controller.installed.read(name), controller.query(name)) for name in found]
     return {"exists": bool(services), "services": services}
 
 
-def _information(controller: ServiceController, service: Configuration, running: Running) -> dict[str, Any]:
-    account = r"NT AUTHORITY\SYSTEM" if service.account == "LocalSystem" else service.account
+def _information(call: ModuleCall, service: Configuration, running: Running) -> dict[str, Any]:
+    controller = call.session.host.services
     alive = running.child is not None and running.child.exit_code is None
     return {
         "checkpoint": running.checkpoint,
@@ -200,7 +255,7 @@ def _information(controller: ServiceController, service: Configuration, running:
         "desktop_interact": False,
         "display_name": service.display_name,
         "error_control": service.error_control,
-        "failure_actions": [{"type": kind, "delay_ms": delay} for kind, delay in service.failure_actions],
+        "failure_actions": _actions(service),
         "failure_actions_on_non_crash_failure": service.failure_actions_on_non_crash,
         "failure_command": service.failure_command,
         "failure_reboot_msg": service.failure_reboot_message,
@@ -217,7 +272,7 @@ def _information(controller: ServiceController, service: Configuration, running:
         "start_mode": service.start_mode,
         "state": _STATES.get(running.state, running.state),
         "triggers": [],
-        "username": account,
+        "username": _shown(call, service.account),
         "wait_hint_ms": running.wait_hint,
         "win32_exit_code": running.exit_code,
     }

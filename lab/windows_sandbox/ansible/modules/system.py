@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""win_hostname, win_timezone, win_feature: kept in the registry where Windows keeps them."""
+"""win_hostname, win_timezone, win_feature, win_optional_feature: kept in the registry, where Windows keeps
+them.
+"""
 
 import re
 from typing import Any
@@ -35,6 +37,14 @@ _FEATURES = {
     "SNMP-Service": ("SNMP Service", False),
     "Windows-Server-Backup": ("Windows Server Backup", False),
 }
+# The same as DISM names them (documented: Enable-WindowsOptionalFeature, Install Hyper-V).
+_OPTIONAL = {
+    "Microsoft-Hyper-V": "Hyper-V",
+    "Microsoft-Hyper-V-Management-Clients": "Hyper-V-Tools",
+    "Microsoft-Hyper-V-Management-PowerShell": "Hyper-V-PowerShell",
+    "MultipathIo": "Multipath-IO",
+    "TelnetClient": "Telnet-Client",
+}
 _BELOW = {"Hyper-V": ("RSAT-Hyper-V-Tools", "Hyper-V-Tools", "Hyper-V-PowerShell")}
 
 
@@ -67,8 +77,34 @@ def win_timezone(call: ModuleCall) -> dict[str, Any]:
     return result
 
 
-def win_feature(call: ModuleCall) -> dict[str, Any]:
+def _change_features(call: ModuleCall, names: list[str]) -> list[str]:
+    """Install or remove features as the task's state says; return those that were not so."""
     registry, present = call.session.host.registry, call["state"] == "present"
+    changed = [
+        name for name in names if bool(registry.data(f"{FEATURES}\\{name}", "InstallState", 0)) != present
+    ]
+    for name in changed if not call.check_mode else ():
+        registry.set(f"{FEATURES}\\{name}", "InstallState", "REG_DWORD", int(present))
+    return changed
+
+
+def win_optional_feature(call: ModuleCall) -> dict[str, Any]:
+    names = {dism.lower(): name for dism, name in _OPTIONAL.items()}
+    for given in call["name"]:
+        if given.lower() not in names:
+            raise ModuleFailed(
+                f"Failed to find feature '{given}' (the simulated host knows {', '.join(_OPTIONAL)})",
+                reboot_required=False,
+            )
+    if call["source"] and not call.session.exists(call["source"]):
+        raise ModuleFailed(f"Path could not be found '{call['source']}'", reboot_required=False)
+    changed = _change_features(call, [names[given.lower()] for given in call["name"]])
+    restart = not call.check_mode and any(_FEATURES[name][1] for name in changed)
+    return {"changed": bool(changed), "reboot_required": restart}
+
+
+def win_feature(call: ModuleCall) -> dict[str, Any]:
+    present = call["state"] == "present"
     if call["source"] and not call.session.exists(call["source"]):
         raise ModuleFailed(f"Failed to find source path {call['source']} for feature install")
     names = {name.lower(): name for name in _FEATURES}
@@ -84,13 +120,7 @@ def win_feature(call: ModuleCall) -> dict[str, Any]:
         wanted.append(names[given.lower()])
         if call["include_sub_features"] or call["include_management_tools"]:
             wanted += _BELOW.get(wanted[-1], ())
-    changed = [
-        name
-        for name in dict.fromkeys(wanted)
-        if bool(registry.data(f"{FEATURES}\\{name}", "InstallState", 0)) != present
-    ]
-    for name in changed if not call.check_mode else ():
-        registry.set(f"{FEATURES}\\{name}", "InstallState", "REG_DWORD", int(present))
+    changed = _change_features(call, list(dict.fromkeys(wanted)))
     restart = any(_FEATURES[name][1] for name in changed)
     return {
         "changed": bool(changed),
