@@ -7,20 +7,22 @@ import os
 import re
 import shutil
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.windows_sandbox.command_prompt import arithmetic
 from lab.windows_sandbox.installation import BUILD, SIMULATED
 from lab.windows_sandbox.processes import Completed
+from lab.windows_sandbox.session import Session
 
 if TYPE_CHECKING:
     from lab.windows_sandbox.command_prompt.interpreter import Interpreter
 
 # cmd.exe's own too, and not known here.
 UNKNOWN = frozenset(
-    {"assoc", "break", "call", "color", "date", "ftype", "goto", "mklink", "pause", "prompt"}
-    | {"setlocal", "endlocal", "shift", "start", "time"}
+    {"assoc", "break", "color", "ftype", "goto", "mklink", "pause", "prompt"}
+    | {"setlocal", "endlocal", "shift", "start"}
 )
 
 _NOT_FOUND = "The system cannot find the file specified."
@@ -128,8 +130,10 @@ def _echo(prompt: "Interpreter", text: str, stdin: bytes) -> Completed:
 
 def _set(prompt: "Interpreter", text: str, stdin: bytes) -> Completed:
     text = text.strip()
-    if text.lower().startswith(("/a", "/p")):
-        raise NotImplementedError(f"set {text[:2]}")
+    if text.lower().startswith("/a"):
+        return _calculate(prompt, text[2:])
+    if text.lower().startswith("/p"):
+        return _ask(prompt, text[2:].strip(), stdin)
     if text.startswith('"'):
         text = text[1:].rpartition('"')[0] or text[1:]
     name, equals, value = text.partition("=")
@@ -149,6 +153,31 @@ def _set(prompt: "Interpreter", text: str, stdin: bytes) -> Completed:
         for key in [key for key in prompt.environment if key.lower() == name.lower()]:
             del prompt.environment[key]
     return _done()
+
+
+def _calculate(prompt: "Interpreter", text: str) -> Completed:
+    try:
+        return _done(str(arithmetic.calculate(text, prompt.environment)))
+    except arithmetic.ArithmeticProblem as problem:
+        return Completed(problem.code, b"", f"{problem}\r\n".encode())
+
+
+def _ask(prompt: "Interpreter", text: str, stdin: bytes) -> Completed:
+    """Read a variable's value, one line; nothing leaves it as it was (documented: set)."""
+    name, _, asked = text.strip('"').partition("=")
+    line = stdin.decode(errors="replace").splitlines()[:1]
+    if line and line[0]:
+        prompt.environment.add({name: line[0]})
+    return Completed(int(not line or not line[0]), asked.strip('"').encode(), b"")
+
+
+def _now(command: str, format: str):
+    def run(prompt: "Interpreter", text: str, stdin: bytes) -> Completed:
+        if text.strip().lower() != "/t":
+            raise NotImplementedError(f"{command} {text.strip()}".strip())
+        return _done(f"{datetime.now(UTC):{format}}\r\n")
+
+    return run
 
 
 def _cd(prompt: "Interpreter", text: str, stdin: bytes) -> Completed:
@@ -198,35 +227,69 @@ def _when(stamp: float) -> str:
 
 def _dir(prompt: "Interpreter", text: str, stdin: bytes) -> Completed:
     options, patterns = _options(text)
-    _known("dir", options, "a", "a-d", "ad", "b", "s", "on", "o:n", "a:d", "a:-d")
+    order = next((option for option in options if option.startswith("o")), "o")
+    _known("dir", options - {order}, "a", "a-d", "ad", "b", "s", "a:d", "a:-d")
     session = prompt.session
     pattern = _pattern(prompt, patterns[0] if patterns else ".")
     output, failed = [], True
+    files = size_of_all = folders = 0
     for folder, entries in _listings(prompt, pattern, deep="s" in options):
         if options & {"ad", "a:d"}:
             entries = [path for path in entries if session.is_directory(path)]
         elif options & {"a-d", "a:-d"}:
             entries = [path for path in entries if not session.is_directory(path)]
+        entries = _ordered(session, entries, order.removeprefix("o").removeprefix(":"))
         if not entries:
             continue
         failed = False
         if "b" in options:
             output += [path if "s" in options else ntpath.basename(path) for path in entries]
             continue
+        if (
+            ntpath.basename(pattern) in ("*", "*.*")
+            and folder.rstrip("\\") != "C:"
+            and not options & {"a-d", "a:-d"}
+        ):
+            entries = [f"{folder}\\.", f"{folder}\\..", *entries]
         sizes = [session.local(path).stat().st_size for path in entries if session.is_file(path)]
         output += ["", f" Directory of {folder}", ""]
         for path in entries:
             stat = session.local(path, follow=False).lstat()
-            size = "    <DIR>         " if session.is_directory(path) else f" {stat.st_size:>17,}"
-            output.append(f"{_when(stat.st_mtime)} {size} {ntpath.basename(path)}")
+            size = "    <DIR>         " if session.is_directory(path) else f"{stat.st_size:>18,}"
+            output.append(f"{_when(stat.st_mtime)}{size} {ntpath.basename(path)}")
         output.append(f"{len(sizes):>16} File(s) {sum(sizes):>14,} bytes")
+        files, size_of_all = files + len(sizes), size_of_all + sum(sizes)
+        folders += len(entries) - len(sizes)
+    if "b" not in options:
+        if "s" in options:
+            output += ["", "     Total Files Listed:"]
+            output.append(f"{files:>16} File(s) {size_of_all:>14,} bytes")
         free = shutil.disk_usage(session.host.filesystem.c_drive).free
-        output.append(f"{len(entries) - len(sizes):>16} Dir(s) {free:>15,} bytes free")
+        output.append(f"{folders:>16} Dir(s) {free:>15,} bytes free")
     if failed:
         head = "" if "b" in options else _volume() + f"\r\n Directory of {ntpath.dirname(pattern)}\r\n\r\n"
         return _failed("File Not Found", head)
     head = "" if "b" in options else _volume()
     return _done(head + "".join(line + "\r\n" for line in output))
+
+
+def _ordered(session: Session, entries: list[str], order: str) -> list[str]:
+    """Sort as dir /o says: by name, date, size, extension, folders first; - turns one round (documented:
+    dir).
+    """
+    keys = {
+        "n": lambda path: ntpath.basename(path).lower(),
+        "d": lambda path: session.local(path, follow=False).lstat().st_mtime,
+        "s": lambda path: session.local(path, follow=False).lstat().st_size,
+        "e": lambda path: ntpath.splitext(path)[1].lower(),
+        "g": lambda path: not session.is_directory(path),
+    }
+    criteria = re.findall("-?[ndseg]", order)
+    if "".join(criteria) != order:
+        raise NotImplementedError(f"dir /o{order}")
+    for criterion in reversed(criteria or ["n", "g"]) if order else []:
+        entries = sorted(entries, key=keys[criterion[-1]], reverse=criterion.startswith("-"))
+    return entries
 
 
 def _volume() -> str:
@@ -284,19 +347,23 @@ def _rmdir(prompt: "Interpreter", text: str, stdin: bytes) -> Completed:
 
 def _del(prompt: "Interpreter", text: str, stdin: bytes) -> Completed:
     options, names = _options(text)
-    _known("del", options, "q", "f")
+    _known("del", options, "q", "f", "s")
     if not names:
         return _failed(_SYNTAX)
-    missing = ""
+    missing = deleted = ""
     for name in names:
         path = _pattern(prompt, name)
-        found = [match for match in matches(prompt, path) if not prompt.session.is_directory(match)]
+        listed = _listings(prompt, path, deep="s" in options)
+        found = [
+            match for _, entries in listed for match in entries if not prompt.session.is_directory(match)
+        ]
         for match in found:
             prompt.session.writable(match, follow=False).unlink()
+            deleted += f"Deleted file - {match}\r\n" if "s" in options else ""
         if not found:
             missing += f"Could Not Find {path}\r\n"
     # It succeeds all the same, as on Windows.
-    return Completed(0, b"", missing.encode())
+    return Completed(0, deleted.encode(), missing.encode())
 
 
 def _transfer(act: Callable[[Path, Path], object], verb: str, options: tuple[str, ...]):
@@ -364,6 +431,7 @@ COMMANDS: dict[str, Callable[["Interpreter", str, bytes], Completed]] = {
     "chdir": _cd,
     "cls": _nothing,
     "copy": _copy,
+    "date": _now("date", "%a %m/%d/%Y "),
     "del": _del,
     "dir": _dir,
     "echo": _echo,
@@ -380,6 +448,7 @@ COMMANDS: dict[str, Callable[["Interpreter", str, bytes], Completed]] = {
     "rename": _ren,
     "rmdir": _rmdir,
     "set": _set,
+    "time": _now("time", "%I:%M %p"),
     "title": _nothing,
     "type": _type,
     "ver": _ver,

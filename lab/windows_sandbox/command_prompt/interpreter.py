@@ -223,17 +223,25 @@ class Interpreter:
             raise Exit(internal.number(rest.lower().replace("/b", ""), self.errorlevel))
         elif name in internal.UNKNOWN:
             raise NotImplementedError(name)
+        elif name == "call":
+            return self._call(rest.strip(), stdin, emit)
+        elif is_command_prompt(command):
+            return self._child().run(line_of(command), stdin, emit).exit_code
         else:
             completed = self._program(command, stdin)
         emit(1, completed.stdout)
         emit(2, completed.stderr)
         return completed.exit_code
 
+    def _call(self, command: str, stdin: bytes, emit: Emit) -> int:
+        """Run a command whose variables are replaced once more, as they are by now (documented: call)."""
+        if command.startswith(":"):
+            raise NotImplementedError(f"call {command.split()[0]}")
+        text = self.expand(command)
+        return self._simple(text, text, stdin, emit) if text else 0
+
     def _program(self, command: str, stdin: bytes) -> Completed:
         name = lines.split_program(command)[0]
-        if is_command_prompt(command):
-            child = self._child()
-            return child.run(line_of(command), stdin)
         try:
             return tools.execute(self.session, command, self.directory, stdin, self.environment)
         except Win32Error as error:

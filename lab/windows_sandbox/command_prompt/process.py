@@ -3,6 +3,7 @@
 
 from lab.windows_sandbox.command_prompt import internal, syntax
 from lab.windows_sandbox.command_prompt.interpreter import Emit, Interpreter
+from lab.windows_sandbox.command_prompt.invocation import is_command_prompt
 from lab.windows_sandbox.errors import Win32Error
 from lab.windows_sandbox.session import Session
 from lab.windows_sandbox.threaded_process import ThreadedProcess
@@ -18,7 +19,8 @@ def is_one_program(line: str) -> bool:
     if changed or tree.redirections:
         return False
     name = internal.split(line.strip())[0]
-    return name not in internal.COMMANDS and name not in internal.UNKNOWN and name != "exit"
+    own = name in internal.COMMANDS or name in internal.UNKNOWN or name in ("call", "exit")
+    return not own and not is_command_prompt(line)
 
 
 class CommandProcess(ThreadedProcess):

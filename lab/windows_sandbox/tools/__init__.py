@@ -19,6 +19,7 @@ from lab.windows_sandbox.tools import accounts, network, processes, services, te
 Tool = Callable[[Session, str, bytes], Completed]
 
 TOOLS: dict[str, Tool] = {
+    "chcp": text.chcp,
     "find": text.find,
     "findstr": text.findstr,
     "hostname": network.hostname,
@@ -38,7 +39,8 @@ TOOLS: dict[str, Tool] = {
 
 def install(filesystem: FileSystem) -> None:
     """Put the stand-ins where Windows has the programs."""
-    for name in TOOLS:
+    # cmd.exe is there to be found; who starts it gets lab/windows_sandbox/command_prompt.
+    for name in (*TOOLS, "cmd"):
         filesystem.local(rf"C:\Windows\System32\{name}.exe").write_bytes(programs.TOOL)
 
 

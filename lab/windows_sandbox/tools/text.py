@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""findstr, find, sort, more: they read files, or what comes through the pipe."""
+"""findstr, find, sort, more, chcp: they read files, or what comes through the pipe."""
 
 import fnmatch
 import re
@@ -20,17 +20,22 @@ def findstr(session: Session, text: str, stdin: bytes) -> Completed:
             strings.append(word[3:])
         elif re.fullmatch(r"/[A-Za-z]+", word):
             options |= set(word[1:].lower())
+        elif word.startswith("/"):
+            return failed(2, "FINDSTR: Bad command line\n")
         elif not strings and not names and "\0" not in options:
             strings, options = word.split(" "), options | {"\0"}
         else:
             names.append(word)
+    literal_strings = "\0" not in options
     options.discard("\0")
     if not strings:
         return failed(2, "FINDSTR: Bad command line\n")
     if unknown := options - _FINDSTR:
         return failed(2, f"FINDSTR: /{min(unknown)} ignored\nFINDSTR: Bad command line\n")
+    # /c: takes its string literally (documented: findstr).
     literal = "l" in options or (
-        "r" not in options and not any(re.search(r"[.*\[^$\\]", each) for each in strings)
+        "r" not in options
+        and (literal_strings or not any(re.search(r"[.*\[^$\\]", each) for each in strings))
     )
     expressions = [re.escape(each) if literal else _expression(each) for each in strings]
     if "x" in options:
@@ -41,7 +46,7 @@ def findstr(session: Session, text: str, stdin: bytes) -> Completed:
         ]
     found = re.compile("|".join(expressions), re.IGNORECASE if "i" in options else 0)
     output, missing = [], ""
-    for name, content in _inputs(session, names, stdin):
+    for name, content in _inputs(session, names, stdin, deep="s" in options):
         if content is None:
             missing += f"FINDSTR: Cannot open {name}\n"
             continue
@@ -53,7 +58,8 @@ def findstr(session: Session, text: str, stdin: bytes) -> Completed:
         if "m" in options:
             output += [name] if hits else []
             continue
-        prefix = f"{name}:" if len(names) > 1 or "*" in "".join(names) else ""
+        several = len(names) > 1 or "s" in options or re.search(r"[*?]", "".join(names))
+        prefix = f"{name}:" if several else ""
         output += [prefix + (f"{number}:" if "n" in options else "") + line for number, line in hits]
     return Completed(int(not output), _joined(output), missing.replace("\n", "\r\n").encode())
 
@@ -90,7 +96,8 @@ def find(session: Session, text: str, stdin: bytes) -> Completed:
         hits = [
             f"[{number}]{line}" if "n" in switches else line
             for number, line in enumerate(_lines(content), 1)
-            if (fold(wanted) in fold(line)) != ("v" in switches)
+            # No line holds the empty string (documented: find /c /v "" counts lines).
+            if bool(wanted and fold(wanted) in fold(line)) != ("v" in switches)
         ]
         count += len(hits)
         if "c" in switches:
@@ -120,8 +127,19 @@ def more(session: Session, text: str, stdin: bytes) -> Completed:
     return done("".join(line + "\n" for _, content in contents for line in _lines(content)))
 
 
-def _inputs(session: Session, names: list[str], stdin: bytes) -> Iterable[tuple[str, bytes | None]]:
-    """Yield (name, content) of each file, None where there is none; of standard input without names."""
+def chcp(session: Session, text: str, stdin: bytes) -> Completed:
+    """Tell the code page, which is UTF-8 here whatever a client asked for."""
+    if text.strip() not in ("", "65001"):
+        return failed(1, "Invalid code page\n")
+    return done("Active code page: 65001\n")
+
+
+def _inputs(
+    session: Session, names: list[str], stdin: bytes, *, deep: bool = False
+) -> Iterable[tuple[str, bytes | None]]:
+    """Yield (name, content) of each file, of those below its folder too if `deep`, None where there is none;
+    of standard input without names.
+    """
     if not names:
         yield "", stdin
     for name in names:
@@ -133,11 +151,18 @@ def _inputs(session: Session, names: list[str], stdin: bytes) -> Iterable[tuple[
             for entry in (session.host.filesystem.children(folder) if session.is_directory(folder) else [])
             if expression.match(entry) and session.is_file(f"{folder}\\{entry}")
         ]
-        if not matched:
+        below = [
+            f"{head}{slash}{entry}\\{last}"
+            for entry in (session.host.filesystem.children(folder) if deep else [])
+            if (path := session.local(f"{folder}\\{entry}", follow=False)).is_dir() and not path.is_symlink()
+        ]
+        if not matched and not deep:
             yield name, None
         for entry in matched:
             shown = name if entry.lower() == last.lower() else head + slash + entry
             yield shown, session.local(f"{folder}\\{entry}").read_bytes()
+        if below:
+            yield from _inputs(session, below, stdin, deep=True)
 
 
 def _lines(content: bytes) -> list[str]:

@@ -58,6 +58,14 @@ class TestShells(ConformanceCase):
         self.assertEqual(("yes\r\n", "", 0), self.run_line("ver >nul&& echo yes|| echo no"))
         self.assertEqual("no\r\n", self.run_line(f"type {NAME} >nul 2>&1 && echo yes|| echo no")[0])
 
+    def test_a_cmd_within_the_shell_s_own(self):
+        self.assertEqual("no\r\n", self.run_line("cmd /c exit 3 || echo no")[0])
+        self.assertEqual(("2\r\n", "", 0), self.run_line('cmd /c "echo a&echo b" | find /c /v ""'))
+
+    def test_arithmetic(self):
+        self.assertEqual(("14", "", 0), self.run_line('set /a "x=2*(3+4)"'))
+        self.assertEqual(1073750993, self.run_line("set /a 1/0")[2])
+
     def test_variables(self):
         self.assertEqual("blue %HYPERV_CI_NONE%\r\n", self.run_line("echo %HYPERV_CI% %HYPERV_CI_NONE%")[0])
 

@@ -102,7 +102,8 @@ class TestOperators(PromptCase):
         self.write(r"C:\do.bat")
         for line, words in (
             ("for %i in (1) do echo %i", "for"),
-            ("set /a 1+1", "set /a"),
+            ("time 12:00", "time 12:00"),
+            ("call :label", "call :label"),
             (r"C:\do", "batch files, such as C:\\do.bat"),
             ("dir /q", "dir /q"),
             ("mklink a b", "mklink"),
@@ -133,6 +134,34 @@ class TestVariables(PromptCase):
     def test_a_pipe_s_side_keeps_its_variables_to_itself(self):
         self.assertEqual(1, self.run_line("set Q=1| findstr x & set Q")[0])
 
+    def test_arithmetic(self):
+        self.assert_lines(
+            ("set /a 1+2", "3"),
+            ('set /a "x=(1+2)*3, y=x<<2" & set y', "36y=36\r\n"),
+            ("set /a -7/2 & set /a -7%3", "-3-1"),
+            ("set /a 0x1f+010+~0+!0+nothing", "39"),
+            ("set USERNAME=5& set /a username*=2 & set USERNAME", "10USERNAME=10\r\n"),
+            ("set /a 2147483647+1", "-2147483648"),
+        )
+        for line, code, words in (
+            ("set /a 1/0", 1073750993, "Divide by zero error."),
+            ("set /a 1+", 1073750989, "Missing operand."),
+            ("set /a (1", 1073750988, "Unbalanced parenthesis."),
+            ("set /a 1 2", 1073750988, "Missing operator."),
+            ("set /a 09", 1073750991, "Invalid number."),
+            ("set /a 2147483648", 1073750992, "Numbers are limited"),
+        ):
+            ended = self.run_line(line)
+            self.assertEqual((code, ""), ended[:2], line)
+            self.assertIn(words, ended[2])
+
+    def test_asking(self):
+        self.assert_lines(("echo yes| (set /p AB=Sure?& set AB)", "Sure?AB=yes\r\n"))
+        self.assertEqual(1, self.run_line("set /p A=Sure?")[0])
+
+    def test_call_replaces_once_more(self):
+        self.assert_lines(("set A=1& call echo %A%", "1\r\n"), ('call ver | find /c "Version"', "1\r\n"))
+
 
 class TestInternalCommands(PromptCase):
     def test_files(self):
@@ -141,6 +170,7 @@ class TestInternalCommands(PromptCase):
             (r"ren C:\d\g.txt h.txt & dir /b C:\d", "e\r\nh.txt\r\n"),
             (r"dir /s /b C:\d\*.txt", "C:\\d\\h.txt\r\nC:\\d\\e\\f.txt\r\n"),
             (r"del /q C:\d\*.txt & dir /b C:\d", "e\r\n"),
+            (r"del /s /q C:\d\*.txt", "Deleted file - C:\\d\\e\\f.txt\r\n"),
             (r"rd /s /q C:\d & if not exist C:\d echo gone", "gone\r\n"),
         )
         self.assertIn("The directory is not empty", self.run_line(r"md C:\d\e & rd C:\d")[2])
@@ -150,13 +180,44 @@ class TestInternalCommands(PromptCase):
         self.write(r"C:\d\file.txt", "12345")
         output = self.run_line(r"dir C:\d")[1]
         self.assertIn(" Directory of C:\\d\r\n", output)
-        self.assertRegex(output, r"\d\d/\d\d/\d{4}  \d\d:\d\d [AP]M +5 file.txt")
+        self.assertRegex(output, r"\d\d/\d\d/\d{4}  \d\d:\d\d [AP]M {17}5 file.txt")
         self.assertRegex(output, r" 1 File\(s\) +5 bytes")
+        self.assertRegex(output, r"M    <DIR>          \.\r\n.*<DIR>          \.\.\r\n")
+        self.assertRegex(output, r" 2 Dir\(s\) +[\d,]+ bytes free\r\n$")
+        self.write(r"C:\d\e\a.log", "1234567")
+        self.assertRegex(
+            self.run_line(r"dir /s C:\d\*.*")[1], r"Total Files Listed:\r\n +2 File\(s\) +12 bytes\r\n +5 Dir"
+        )
+        self.assert_lines(
+            (r"dir /b /o-s /s C:\d\*.*", "C:\\d\\e\r\nC:\\d\\file.txt\r\nC:\\d\\e\\a.log\r\n"),
+            (r"dir /b /o:-n C:\d", "file.txt\r\ne\r\n"),
+            (r"dir /b /og-n /a C:\d", "e\r\nfile.txt\r\n"),
+        )
 
     def test_type_and_ver(self):
         self.write(r"C:\a b.txt", "text")
         self.assert_lines((r'type "C:\A B.txt"', "text"))
         self.assertIn("[Version 10.0.20348]", self.run_line("ver")[1])
+        self.assertRegex(self.run_line("date /t & time /t")[1], r"^\w{3} [\d/]{10} \r\n\d\d:\d\d [AP]M\r\n$")
+
+    def test_winrs_runs_another_cmd_in_its_own(self):
+        line, asked = "cmd /c exit 3 || echo failed", {"working_directory": None, "environment": {}}
+        for through_cmd, ended in ((True, (b"failed\r\n", 0)), (False, (b"", 3))):
+            process = self.host.open_process(
+                line, user="zuul", console_stdin=True, through_cmd=through_cmd, **asked
+            )
+            stdout, code = b"", None
+            while code is None:
+                read, _, code = process.read(10)
+                stdout += read
+            self.assertEqual(ended, (stdout, code))
+
+    def test_another_cmd(self):
+        self.assert_lines(
+            (r"if exist %ComSpec% where cmd", "C:\\Windows\\system32\\cmd.exe\r\n"),
+            ("cmd /c exit 3 || echo %ComSpec:~-7%", "cmd.exe\r\n"),
+            ('cmd /c "echo 1&echo 2" | find /c /v ""', "2\r\n"),
+        )
 
     def test_the_image_is_left_alone(self):
         error = self.assertRaises(Win32Error, self.run_line, r"echo x>\\server\share\x")

@@ -44,6 +44,16 @@ class TestTools(PromptCase):
             (r"type C:\a.txt | find /c " + '"e"', "2\r\n"),
             (r"type C:\a.txt | sort /r", "Three\r\none two\r\n[x]\r\n"),
         )
+        self.write(r"C:\f\g\c.txt", "three\n")
+        self.assert_lines(
+            (r"findstr /s /b three C:\f\*.txt", "C:\\f\\g\\c.txt:three\r\n"),
+            (r"cd C:\f& findstr /s three *.txt", "g\\c.txt:three\r\n"),
+            (r"find /c /v " + r'"" C:\b.txt', "\r\n---------- C:\\B.TXT: 1\r\n"),
+        )
+        # A string of /c: is none of findstr's expressions.
+        self.assertEqual(1, self.run_line(r'findstr /c:"o.e" C:\a.txt')[0])
+        self.assertEqual(1, self.run_line(r"find " + r'"" C:\a.txt')[0])
+        self.assertEqual(2, self.run_line(r"findstr /? < C:\a.txt")[0])
         self.assertEqual(1, self.run_line(r"findstr nothing C:\a.txt")[0])
         self.assertIn("Cannot open", self.run_line(r"findstr x C:\no.txt")[2])
 
