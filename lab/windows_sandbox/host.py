@@ -194,13 +194,17 @@ class WindowsHost:
         session = Session(self, user, environment, working_directory)
         session.prepare_profile()
         try:
+            if not session.is_directory(session.directory):
+                raise Win32Error(errors.DIRECTORY, session.directory)
             script = payload.unwrap(command_line)
             if script is not None:
                 process = PowerShell(session, script)
             else:
                 process = self._command(session, command_line, through_cmd)
-        except (payload.UnknownPayload, Win32Error) as error:
+        except payload.UnknownPayload as error:
             raise CommandRefused(str(error)) from error
+        except Win32Error as error:
+            raise CommandRefused(str(error), error.code) from error
         if console_stdin:
             process.close_stdin()
         return process

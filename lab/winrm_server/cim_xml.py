@@ -100,6 +100,11 @@ def _fraction(microseconds: str) -> str:
     return f".{digits}" if digits else ""
 
 
+def endpoint_reference(path: str) -> str:
+    """Write a reference to the instance of an object path."""
+    return element("a:EndpointReference", _endpoint(path))
+
+
 def _endpoint(path: str) -> str:
     _, namespace, class_name, keys = parse_path(path)
     selectors = "".join(text("w:Selector", value, Name=name) for name, value in keys.items())

@@ -7,6 +7,7 @@ The resource URI names namespace and class; an asterisk for the class goes with 
 import re
 import threading
 import uuid
+from collections.abc import Callable
 from xml.etree import ElementTree
 
 from lab.hyperv_model import errors, wql
@@ -15,7 +16,7 @@ from lab.hyperv_model.errors import CimError
 from lab.winrm_server import cim_xml, faults
 from lab.winrm_server.cim_xml import WMI
 from lab.winrm_server.faults import Fault
-from lab.winrm_server.host import Host
+from lab.winrm_server.host import Host, Instance
 from lab.winrm_server.protocol import ENUMERATION, TRANSFER, WSMAN, Request, element, text, wsman_fault
 
 WQL = "http://schemas.microsoft.com/wbem/wsman/1/WQL"
@@ -31,6 +32,21 @@ _KINDS = {
     errors.INVALID_OBJECT_PATH: faults.INVALID_SELECTORS,
     errors.INVALID_QUERY: faults.CANNOT_PROCESS_FILTER,
     errors.INVALID_METHOD: faults.ACTION_NOT_SUPPORTED,
+}
+
+
+# Classes with one instance, which needs no selectors (documented: the qualifier Singleton of
+# Win32_OperatingSystem).
+_SINGLETONS = {"win32_operatingsystem"}
+
+
+# What each instance is returned as (documented: DSP0226, 8.7).
+_WRITERS: dict[str | None, Callable[[Instance], str]] = {
+    "EnumerateObject": cim_xml.instance,
+    "EnumerateEPR": lambda item: cim_xml.endpoint_reference(item.path),
+    "EnumerateObjectAndEPR": lambda item: element(
+        "w:Item", cim_xml.instance(item) + cim_xml.endpoint_reference(item.path)
+    ),
 }
 
 
@@ -66,12 +82,13 @@ class Wmi:
         body = request.child(f"{{{ENUMERATION}}}Enumerate")
         options = _options(body, "Filter", "OptimizeEnumeration", "MaxElements", "EnumerationMode")
         mode = options.get("EnumerationMode")
-        if mode is not None and mode.text != "EnumerateObject":
+        write = _WRITERS.get(mode.text if mode is not None else "EnumerateObject")
+        if write is None:
             raise Fault(faults.ENUMERATION_MODE_UNSUPPORTED, f"The mode {mode.text!r} is not served.")
         query = _query(options.get("Filter"), class_name)
         fields = wql.parse(query).fields
         found = self._host.wmi(namespace).query(query)
-        items = [cim_xml.fragment(item, fields) if fields else cim_xml.instance(item) for item in found]
+        items = [cim_xml.fragment(item, fields) if fields else write(item) for item in found]
         context = f"uuid:{str(uuid.uuid4()).upper()}"
         if "OptimizeEnumeration" not in options:
             with self._lock:
@@ -118,6 +135,9 @@ class Wmi:
 
     def _get(self, request: Request, user: str) -> str:
         namespace, class_name = _split(request.resource_uri)
+        if not request.selectors and class_name.lower() in _SINGLETONS:
+            (only,) = self._host.wmi(namespace).query(f"SELECT * FROM {class_name}")
+            return cim_xml.instance(only)
         return cim_xml.instance(self._host.wmi(namespace).get(class_name, request.selectors))
 
     def _invoke(self, request: Request) -> str:
@@ -194,9 +214,10 @@ def _query(selection: ElementTree.Element | None, class_name: str) -> str:
 def _max_elements(maximum: ElementTree.Element | None) -> int:
     if maximum is None:
         return 1
-    if not (maximum.text or "").strip().isdigit():
-        raise Fault(faults.SCHEMA_VALIDATION, f"MaxElements is {maximum.text!r}; expected a number.")
-    return int(maximum.text)
+    value = (maximum.text or "").strip()
+    if not value.isdigit() or not int(value):
+        raise Fault(faults.SCHEMA_VALIDATION, f"MaxElements is {maximum.text!r}; expected a positive number.")
+    return int(value)
 
 
 def _batch(items: list[str], maximum: int, request: Request) -> list[str]:

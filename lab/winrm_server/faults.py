@@ -60,6 +60,9 @@ TIMED_OUT = Kind(
 SCHEMA_VALIDATION = Kind(
     0x80338041, "s:Sender", "w:SchemaValidationError", f"{_CANNOT}. The XML is not valid for this operation."
 )
+ENVELOPE_TOO_SMALL = Kind(
+    0x8033807E, "s:Sender", "w:EncodingLimit", f"{_CANNOT}: the envelope size in the request is too small."
+)
 INVALID_SELECTORS = Kind(
     0x8033805B,
     "s:Sender",
@@ -91,7 +94,9 @@ ABORTED = Kind(
     "w:InternalError",
     "The I/O operation has been aborted because of either a thread exit or an application request.",
 )
-PIPE_CLOSING = Kind(0x800700E8, "s:Receiver", "w:InternalError", "The pipe is being closed.")
+# Win32 errors stand as they are: 232, 87 and 995 so in what users of clients reported (recorded).
+PIPE_CLOSING = Kind(0xE8, "s:Receiver", "w:InternalError", "The pipe is being closed.")
+INVALID_PARAMETER = Kind(0x57, "s:Sender", "w:InvalidParameter", "The parameter is incorrect.")
 
 
 class Fault(Exception):

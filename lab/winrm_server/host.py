@@ -11,7 +11,14 @@ from typing import Any, Protocol
 
 
 class CommandRefused(Exception):
-    """The host will not start this command; the message says why and reaches the client as a fault."""
+    """The host will not start this command; the message says why and reaches the client as a fault.
+
+    :param code: the Win32 error that Windows would have failed with, None if it would not have
+    """
+
+    def __init__(self, message: str, code: int | None = None):
+        super().__init__(message)
+        self.code = code
 
 
 class Process(Protocol):

@@ -32,6 +32,8 @@ _DECLARATIONS = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in PREFIXES.i
 # winrm/config: MaxTimeoutms and MaxEnvelopeSizekb as Windows Server ships them (MS-WSMV 2.2.4.10).
 DEFAULT_OPERATION_TIMEOUT = 60.0
 MAX_ENVELOPE_SIZE = 500 * 1024
+# What a client has to take at least (documented: DSP0226, 6.2).
+MIN_ENVELOPE_SIZE = 8192
 
 _UNDERSTOOD = {
     f"{{{uri}}}{name}"
@@ -69,6 +71,9 @@ class Request:
 
 def read(message: bytes) -> Request:
     """Parse an envelope; Fault when it is not one, or lacks what every request needs."""
+    if b"<!DOCTYPE" in message[:1024]:
+        # SOAP messages have none (documented: SOAP 1.2, 5).
+        raise Fault(faults.SCHEMA_VALIDATION, "The request holds a document type declaration.")
     try:
         envelope = ElementTree.fromstring(message)
     except ElementTree.ParseError as error:
@@ -81,7 +86,6 @@ def read(message: bytes) -> Request:
     for entry in header:
         if entry.get(f"{{{SOAP}}}mustUnderstand") in ("1", "true") and entry.tag not in _UNDERSTOOD:
             raise Fault(faults.MUST_UNDERSTAND, f"The mandatory header {entry.tag} is not understood.")
-    size = header.findtext(f"{{{WSMAN}}}MaxEnvelopeSize")
     return Request(
         action=_required(header, ADDRESSING, "Action"),
         resource_uri=_required(header, WSMAN, "ResourceURI"),
@@ -91,7 +95,7 @@ def read(message: bytes) -> Request:
         operation_timeout=seconds(
             "OperationTimeout", header.findtext(f"{{{WSMAN}}}OperationTimeout"), DEFAULT_OPERATION_TIMEOUT
         ),
-        max_envelope_size=min(int(size), MAX_ENVELOPE_SIZE) if size and size.isdigit() else MAX_ENVELOPE_SIZE,
+        max_envelope_size=_envelope_size(header),
         body=body,
     )
 
@@ -101,6 +105,20 @@ def _required(header: ElementTree.Element, uri: str, name: str) -> str:
     if not value:
         raise Fault(faults.HEADER_REQUIRED, f"The header {name} is missing.")
     return value
+
+
+def _envelope_size(header: ElementTree.Element) -> int:
+    size = header.findtext(f"{{{WSMAN}}}MaxEnvelopeSize")
+    if size is None:
+        return MAX_ENVELOPE_SIZE
+    if not size.strip().isdigit():
+        raise Fault(faults.INVALID_HEADER, f"MaxEnvelopeSize is {size!r}; expected a number of octets.")
+    if int(size) < MIN_ENVELOPE_SIZE:
+        raise Fault(
+            faults.ENVELOPE_TOO_SMALL,
+            f"MaxEnvelopeSize is {size.strip()}; expected {MIN_ENVELOPE_SIZE} octets at least.",
+        )
+    return min(int(size), MAX_ENVELOPE_SIZE)
 
 
 def _named(header: ElementTree.Element, tag: str) -> dict[str, str]:

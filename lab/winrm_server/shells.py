@@ -28,7 +28,7 @@ MAX_COMMAND_LINE = 8191
 _REAP_INTERVAL = 0.5
 
 # A Receive's answer has to fit the client's envelope, in base64 and with the headers around it.
-_ENVELOPE_OVERHEAD = 8192
+_ENVELOPE_OVERHEAD = 4096
 
 
 @dataclass
@@ -162,6 +162,8 @@ class Shells:
             )
         body = request.child(f"{{{SHELL}}}CommandLine")
         words = [body.findtext(f"{{{SHELL}}}Command") or ""]
+        if not words[0].strip():
+            raise Fault(faults.INVALID_PARAMETER)
         words += [argument.text or "" for argument in body.findall(f"{{{SHELL}}}Arguments")]
         console_stdin = _option(request, "WINRS_CONSOLEMODE_STDIN", default=True)
         skip_cmd = _option(request, "WINRS_SKIP_CMD_SHELL", default=False)
@@ -189,7 +191,10 @@ class Shells:
                 through_cmd=not skip_cmd,
             )
         except CommandRefused as refusal:
-            raise Fault(faults.NOT_IMPLEMENTED, str(refusal)) from refusal
+            kind = faults.NOT_IMPLEMENTED
+            if refusal.code is not None:
+                kind = kind._replace(code=refusal.code)
+            raise Fault(kind, str(refusal)) from refusal
 
     def _send(self, request: Request, user: str) -> str:
         for stream in request.child(f"{{{SHELL}}}Send").findall(f"{{{SHELL}}}Stream"):

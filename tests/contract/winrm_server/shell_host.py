@@ -84,6 +84,8 @@ class ShellHost:
     def open_process(self, command_line, *, user, working_directory, environment, console_stdin, through_cmd):
         if command_line.startswith("powershell"):
             raise CommandRefused("powershell is not served here")
+        if command_line.startswith("no-such-program"):
+            raise CommandRefused("no-such-program: The system cannot find the file specified", 2)
         environment = {**environment, "USERNAME": user}
         process = ShellProcess(command_line, working_directory, environment, console_stdin)
         self.processes.append(process)

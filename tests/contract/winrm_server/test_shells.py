@@ -103,6 +103,18 @@ class TestCommands(ShellCase):
         shell = self.protocol.open_shell()
         error = self.assert_fault(0x80004001, self.protocol.run_command, shell, "powershell -Command ls")
         self.assertIn("powershell is not served here", str(error))
+        self.assert_fault(2, self.protocol.run_command, shell, "no-such-program")
+        self.assert_fault(87, self.protocol.run_command, shell, "")
+
+    def test_the_smallest_envelope_still_brings_output(self):
+        asked, send = ["8192"], self.protocol.transport.send_message
+        # pywinrm asks for 153,600 bytes always.
+        self.protocol.transport.send_message = lambda message: send(message.replace("153600", asked[0]))
+        sizes = watch_envelopes(self.protocol)
+        self.assertEqual(20_000, len(self.run_command("head -c 20000 /dev/zero")[0]))
+        self.assertLessEqual(max(sizes), 8192)
+        asked[0] = "8191"
+        self.assert_fault(0x8033807E, self.protocol.open_shell)
 
 
 class TestEnds(ShellCase):
@@ -191,7 +203,7 @@ class TestEnds(ShellCase):
         shell = self.protocol.open_shell()
         command = self.protocol.run_command(shell, "cat", console_mode_stdin=False)
         self.protocol.send_command_input(shell, command, "x", end=True)
-        self.assert_fault(0x800700E8, self.protocol.send_command_input, shell, command, "y")
+        self.assert_fault(232, self.protocol.send_command_input, shell, command, "y")
 
     def test_quotas(self):
         shells = [self.protocol.open_shell() for _ in range(30)]

@@ -19,6 +19,7 @@ from tests.contract.winrm_server.shell_host import ShellHost, serve, watch_envel
 V2 = "root/virtualization/v2"
 SYSTEMS = f"{WMI}{V2}/Msvm_ComputerSystem"
 TRANSFER = "http://schemas.xmlsoap.org/ws/2004/09/transfer"
+ADDRESSING = "http://schemas.xmlsoap.org/ws/2004/08/addressing"
 KIND = "Microsoft:Hyper-V:"
 MANAGEMENT = "Msvm_VirtualSystemManagementService"
 
@@ -165,13 +166,33 @@ class TestQueries(WmiCase):
             0x80338019, "dialect urn:x", self.enumerate, SYSTEMS, **{"w:Filter": {"@Dialect": "urn:x"}}
         )
         self.assert_fault(
-            0x80338086, "EnumerateEPR", self.enumerate, SYSTEMS, **{"w:EnumerationMode": "EnumerateEPR"}
+            0x80338086, "EnumerateNone", self.enumerate, SYSTEMS, **{"w:EnumerationMode": "EnumerateNone"}
         )
+        for number in ("0", "many"):
+            self.assert_fault(
+                0x80338041,
+                "expected a positive number",
+                self.enumerate,
+                SYSTEMS,
+                **{"w:OptimizeEnumeration": None, "w:MaxElements": number},
+            )
         self.assert_fault(0x80338041, "holds Colour", self.enumerate, SYSTEMS, **{"w:Colour": "red"})
         self.assert_fault(0x80338000, "is no WMI resource", self.enumerate, f"{WMI}Msvm_ComputerSystem")
         self.assert_fault(
             0x80338000, "is not served", self.enumerate, "http://schemas.microsoft.com/wbem/wsman/1/config"
         )
+
+    def test_references(self):
+        for mode, wrapped in (("EnumerateEPR", ""), ("EnumerateObjectAndEPR", f"{{{WSMAN}}}Item/")):
+            found = self.enumerate(SYSTEMS, **{"w:EnumerationMode": mode, "w:OptimizeEnumeration": None})
+            items = found.find(f"{{{WSMAN}}}Items")
+            reference = items.find(f"{wrapped}{{{ADDRESSING}}}EndpointReference")
+            self.assertEqual(SYSTEMS, reference.findtext(f".//{{{WSMAN}}}ResourceURI"))
+            selectors = {each.get("Name"): each.text for each in reference.iter(f"{{{WSMAN}}}Selector")}
+            system = self.wmi.send(f"{TRANSFER}/Get", SYSTEMS, {}, selectors)
+            self.assertEqual("FAKE-HOST", system.findtext(f"{{{SYSTEMS}}}Name"))
+            objects = items.findall(f"{wrapped}{{{SYSTEMS}}}Msvm_ComputerSystem")
+            self.assertEqual(int(bool(wrapped)), len(objects))
 
 
 class TestInstances(WmiCase):
@@ -181,6 +202,11 @@ class TestInstances(WmiCase):
     def test_get(self):
         system = self.get(CreationClassName="Msvm_ComputerSystem", Name="fake-host")
         self.assertEqual("FAKE-HOST", system.findtext(f"{{{SYSTEMS}}}Name"))
+
+    def test_get_of_a_singleton(self):
+        uri = f"{WMI}root/cimv2/Win32_OperatingSystem"
+        system = self.wmi.send(f"{TRANSFER}/Get", uri, {})
+        self.assertEqual("10.0.20348", system.findtext(f"{{{uri}}}Version"))
 
     def test_get_refusals(self):
         self.assert_fault(

@@ -4,6 +4,7 @@ import testtools
 from lab.windows_sandbox import command_prompt, errors
 from lab.windows_sandbox.command_prompt import syntax
 from lab.windows_sandbox.errors import Win32Error
+from lab.winrm_server.host import CommandRefused
 from tests.unit.windows_sandbox.host_case import HostCase
 
 
@@ -211,6 +212,14 @@ class TestInternalCommands(PromptCase):
                 read, _, code = process.read(10)
                 stdout += read
             self.assertEqual(ended, (stdout, code))
+
+    def test_what_cannot_be_started_is_told_with_its_error(self):
+        asked = {"user": "zuul", "environment": {}, "console_stdin": True, "through_cmd": False}
+        for line, folder, code in (("nothing.exe", None, 2), ("hostname.exe", r"C:\nowhere", 267)):
+            refused = self.assertRaises(
+                CommandRefused, self.host.open_process, line, working_directory=folder, **asked
+            )
+            self.assertEqual(code, refused.code)
 
     def test_another_cmd(self):
         self.assert_lines(

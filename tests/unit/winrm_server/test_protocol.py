@@ -63,6 +63,13 @@ class TestRead(unittest.TestCase):
                 envelope(OperationTimeout=f"<w:OperationTimeout>{duration}</w:OperationTimeout>"),
             )
 
+    def test_envelope_sizes(self):
+        for size, kind in (("8191", faults.ENVELOPE_TOO_SMALL), ("-1", faults.INVALID_HEADER)):
+            header = f"<w:MaxEnvelopeSize>{size}</w:MaxEnvelopeSize>"
+            self.assert_refused(kind, f"MaxEnvelopeSize is '?{size}", envelope(extra=header))
+        header = "<w:MaxEnvelopeSize>9999999</w:MaxEnvelopeSize>"
+        self.assertEqual(512_000, protocol.read(envelope(extra=header)).max_envelope_size)
+
     def test_missing_headers(self):
         for header in ("Action", "MessageID", "ResourceURI"):
             self.assert_refused(faults.HEADER_REQUIRED, header, envelope(**{header: None}))
@@ -74,6 +81,8 @@ class TestRead(unittest.TestCase):
 
     def test_no_envelope(self):
         self.assert_refused(faults.SCHEMA_VALIDATION, "not XML", b"hello")
+        declared = b"<!DOCTYPE s:Envelope>" + envelope()
+        self.assert_refused(faults.SCHEMA_VALIDATION, "document type declaration", declared)
         self.assert_refused(faults.SCHEMA_VALIDATION, "html is not a SOAP 1.2 envelope", b"<html/>")
 
     def test_selector_with_xml(self):
