@@ -83,8 +83,15 @@ def environment_of(
         {
             "SystemDrive": "C:",
             "SystemRoot": r"C:\Windows",
+            # Those of 64 bits (documented: Recognized environment variables).
+            "ALLUSERSPROFILE": r"C:\ProgramData",
+            "CommonProgramFiles": r"C:\Program Files\Common Files",
+            "CommonProgramFiles(x86)": r"C:\Program Files (x86)\Common Files",
+            "CommonProgramW6432": r"C:\Program Files\Common Files",
             "ProgramData": r"C:\ProgramData",
             "ProgramFiles": r"C:\Program Files",
+            "ProgramFiles(x86)": r"C:\Program Files (x86)",
+            "ProgramW6432": r"C:\Program Files",
             "PUBLIC": r"C:\Users\Public",
             "COMPUTERNAME": computer,
             "USERPROFILE": home,

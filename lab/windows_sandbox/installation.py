@@ -29,7 +29,8 @@ FOLDERS = (
     r"C:\Windows\System32\drivers\etc",
     r"C:\Windows\System32\winevt\Logs",
     r"C:\Windows\Temp",
-    r"C:\Program Files",
+    r"C:\Program Files\Common Files",
+    r"C:\Program Files (x86)\Common Files",
     r"C:\ProgramData",
     r"C:\Users\Public",
 )
@@ -77,7 +78,7 @@ def install(filesystem: FileSystem, registry: Registry, name: str) -> None:
                 "NUMBER_OF_PROCESSORS": ("REG_SZ", str(os.cpu_count())),
                 "OS": ("REG_SZ", "Windows_NT"),
                 "Path": ("REG_EXPAND_SZ", r"%SystemRoot%\system32;%SystemRoot%;%SystemRoot%\System32\Wbem"),
-                "PATHEXT": ("REG_SZ", ".COM;.EXE;.BAT;.CMD"),
+                "PATHEXT": ("REG_SZ", ".COM;.EXE;.BAT;.CMD;.VBS;.VBE;.JS;.JSE;.WSF;.WSH;.MSC"),
                 "PROCESSOR_ARCHITECTURE": ("REG_SZ", "AMD64"),
                 "TEMP": ("REG_EXPAND_SZ", r"%SystemRoot%\TEMP"),
                 "TMP": ("REG_EXPAND_SZ", r"%SystemRoot%\TEMP"),

@@ -8,6 +8,7 @@ from lab.windows_sandbox.environment import is_system, sid
 from lab.windows_sandbox.errors import Win32Error
 from lab.windows_sandbox.processes import Completed
 from lab.windows_sandbox.session import Session
+from lab.windows_sandbox.token import PRIVILEGES, privileges, token_groups
 from lab.windows_sandbox.tools.reply import arguments, done, failed
 
 _DONE = "The command completed successfully.\n\n"
@@ -31,34 +32,80 @@ def full_name(session: Session, user: str) -> str:
 
 def whoami(session: Session, text: str, stdin: bytes) -> Completed:
     switches, rest = arguments(text)
-    name = full_name(session, session.user)
-    match sorted(switches), rest:
-        case [], []:
-            return done(name + "\n")
-        case ["user"], []:
-            rows = [("User Name", "SID"), (name, sid(session.user))]
-            return done("\nUSER INFORMATION\n----------------\n\n" + _columns(rows))
-        case ["groups"], []:
-            accounts = session.host.accounts
-            known = [accounts.group(group) for group in accounts.groups_of(session.user)]
-            rows = [("Group Name", "Type", "SID")] + [
-                (
-                    f"BUILTIN\\{group.name}" if group.sid.startswith("S-1-5-32-") else group.name,
-                    "Alias",
-                    group.sid,
-                )
-                for group in known
-            ]
-            return done("\nGROUP INFORMATION\n-----------------\n\n" + _columns(rows))
-    return failed(1, f"ERROR: Invalid argument/option - '{text.strip()}'.\nType \"WHOAMI /?\" for usage.\n")
+    asked = [name for name in ("user", "groups", "priv") if name in switches or "all" in switches]
+    layout = rest.pop(0).lower() if "fo" in switches and rest else "table"
+    known = {"user", "groups", "priv", "all", "fo", "nh"}
+    bad = set(switches) - known or rest or layout not in _LAYOUTS or ("nh" in switches and layout == "list")
+    if bad or (len(asked) > 1) != ("all" in switches) or (switches and not asked):
+        return failed(
+            1, f"ERROR: Invalid argument/option - '{text.strip()}'.\nType \"WHOAMI /?\" for usage.\n"
+        )
+    if not asked:
+        return done(full_name(session, session.user) + "\n")
+    output = ""
+    for name in asked:
+        title, rows = _INFORMATION[name](session)
+        head = f"\n{title} INFORMATION\n{'-' * len(title + ' INFORMATION')}\n\n"
+        output += ("" if layout == "csv" else head) + _LAYOUTS[layout](rows, "nh" not in switches)
+    return done(output)
 
 
-def _columns(rows: list[tuple[str, ...]]) -> str:
+def _user_information(session: Session):
+    return "USER", [("User Name", "SID"), (full_name(session, session.user), sid(session.user))]
+
+
+def _group_information(session: Session):
+    attributes = "Mandatory group, Enabled by default, Enabled group"
+    return "GROUP", [
+        ("Group Name", "Type", "SID", "Attributes"),
+        *(
+            (
+                "\\".join(filter(None, (group.domain, group.name))),
+                _TYPES[group.type],
+                group.sid,
+                attributes if group.type != "Label" else "",
+            )
+            for group in token_groups(session)
+        ),
+    ]
+
+
+def _privilege_information(session: Session):
+    return "PRIVILEGES", [
+        ("Privilege Name", "Description", "State"),
+        *(
+            (name, PRIVILEGES[name], "Disabled" if state == "disabled" else "Enabled")
+            for name, state in privileges(session).items()
+        ),
+    ]
+
+
+_TYPES = {"WellKnownGroup": "Well-known group", "Alias": "Alias", "Label": "Label"}
+_INFORMATION = {"user": _user_information, "groups": _group_information, "priv": _privilege_information}
+
+
+def _csv(rows: list[tuple[str, ...]], head: bool) -> str:
+    return "".join(",".join(f'"{cell}"' for cell in row) + "\n" for row in rows[not head :])
+
+
+def _list(rows: list[tuple[str, ...]], head: bool) -> str:
+    width = max(map(len, rows[0])) + 2
+    return "\n".join(
+        "".join(f"{name + ':':<{width}}{cell}\n" for name, cell in zip(rows[0], row, strict=True))
+        for row in rows[1:]
+    )
+
+
+def _columns(rows: list[tuple[str, ...]], head: bool) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    head, *body = (
+    titles, *body = (
         " ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
     )
-    return "".join(line.rstrip() + "\n" for line in (head, " ".join("=" * width for width in widths), *body))
+    lines_ = (titles, " ".join("=" * width for width in widths), *body)
+    return "".join(line.rstrip() + "\n" for line in lines_[0 if head else 2 :])
+
+
+_LAYOUTS = {"table": _columns, "csv": _csv, "list": _list}
 
 
 def _error(number: int) -> Completed:
@@ -68,12 +115,21 @@ def _error(number: int) -> Completed:
 def net(session: Session, text: str, stdin: bytes) -> Completed:
     words = lines.split(text)
     command = words[0].lower() if words else ""
-    switches = {word.lower() for word in words[1:] if word.startswith("/")}
+    # A switch may be cut short (documented: net); what stands after a colon is its value.
+    switches = {
+        _switch(name) + colon + value
+        for name, colon, value in (word.partition(":") for word in words[1:] if word.startswith("/"))
+    }
     rest = [word for word in words[1:] if not word.startswith("/")]
     act = {"user": _user, "localgroup": _localgroup, "start": _start, "stop": _stop}.get(command)
     if act is None:
         return failed(1, "The syntax of this command is:\n\nNET\n    [ LOCALGROUP | START | STOP | USER ]\n")
     return act(session, rest, switches)
+
+
+def _switch(name: str) -> str:
+    known = ("/add", "/delete", "/active", "/comment", "/fullname", "/expires", "/passwordchg")
+    return next((each for each in known if len(name) > 3 and each.startswith(name.lower())), name.lower())
 
 
 def _user(session: Session, rest: list[str], switches: set[str]) -> Completed:
@@ -83,17 +139,22 @@ def _user(session: Session, rest: list[str], switches: set[str]) -> Completed:
         rows = (names[at : at + 3] for at in range(0, len(names), 3))
         table = "".join("".join(name.ljust(25) for name in row).rstrip() + "\n" for row in rows)
         return done(f"\nUser accounts for \\\\{session.host.computer_name}\n\n{_RULE}{table}{_DONE}")
-    if not rest or unknown(switches, "/add", "/delete", r"/active:(yes|no)"):
+    known = ("/add", "/delete", r"/active:(?i:yes|no)", "/comment:.*", "/fullname:.*", r"/expires:(?i:never)")
+    # No one is there to type the password that * asks for.
+    if not rest or rest[1:] == ["*"] or unknown(switches, *known, r"/passwordchg:(?i:yes|no)"):
         return failed(
             1,
-            "The syntax of this command is:\n\nNET USER\n[username [password]] [/ADD] [/DELETE] [/ACTIVE]\n",
+            "The syntax of this command is:\n\nNET USER\n[username [password]] [/ADD] [/DELETE] [/ACTIVE:"
+            '{YES | NO}]\n[/COMMENT:"text"] [/EXPIRES:NEVER] [/FULLNAME:"name"] [/PASSWORDCHG:{YES | NO}]\n',
         )
+    fields = _fields(switches)
     name, user = rest[0], accounts.user(rest[0])
     if "/add" in switches:
         if user:
             return _error(2224)
         accounts.create_user(name, rest[1] if len(rest) > 1 else "")
         accounts.add_member("Users", name)
+        accounts.change_user(name, **fields)
         return done(_DONE)
     if user is None:
         return _error(2221)
@@ -103,10 +164,23 @@ def _user(session: Session, rest: list[str], switches: set[str]) -> Completed:
     if len(rest) == 1 and not switches:
         return done(_described(session, user.name))
     if len(rest) > 1:
-        accounts.change_user(user.name, password=rest[1])
-    for switch in switches:
-        accounts.change_user(user.name, disabled=switch.endswith("no"))
+        fields["password"] = rest[1]
+    accounts.change_user(user.name, **fields)
     return done(_DONE)
+
+
+def _fields(switches: set[str]) -> dict[str, object]:
+    """Return what the switches of net user set."""
+    given = {name: value for name, _, value in (switch.partition(":") for switch in switches)}
+    fields: dict[str, object] = {}
+    if "/active" in given:
+        fields["disabled"] = given["/active"].lower() == "no"
+    if "/passwordchg" in given:
+        fields["may_not_change_password"] = given["/passwordchg"].lower() == "no"
+    for switch, field in (("/comment", "description"), ("/fullname", "full_name")):
+        if switch in given:
+            fields[field] = given[switch]
+    return fields
 
 
 def _described(session: Session, name: str) -> str:

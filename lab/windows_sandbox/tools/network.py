@@ -47,12 +47,19 @@ def hostname(session: Session, text: str, stdin: bytes) -> Completed:
 
 def where(session: Session, text: str, stdin: bytes) -> Completed:
     switches, patterns = arguments(text)
-    if set(switches) - {"q"} or not patterns:
+    below = patterns.pop(0) if "r" in switches and patterns else None
+    if set(switches) - {"q", "r"} or not patterns:
         return failed(
             2, f"ERROR: Invalid argument or option - '{text.strip()}'.\nType \"WHERE /?\" for usage help.\n"
         )
     found = []
-    for folder in dict.fromkeys([session.directory, *session.environment.value("Path").split(";")]):
+    folders = [session.directory, *session.environment.value("Path").split(";")]
+    if below is not None:
+        if not session.is_directory(below):
+            return failed(2, "ERROR: The system cannot find the file specified.\n")
+        top = session.path(below)
+        folders = [top, *filter(session.is_directory, session.host.filesystem.tree(top))]
+    for folder in dict.fromkeys(folders):
         if not folder or not session.is_directory(folder):
             continue
         for name in session.host.filesystem.children(session.path(folder)):

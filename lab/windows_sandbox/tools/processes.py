@@ -19,6 +19,8 @@ _RESTART = re.compile(
 
 _HEAD = ("Image Name", "PID", "Session Name", "Session#", "Mem Usage")
 _WIDTHS = (25, 8, 16, 11, 12)
+_SERVICES_HEAD = ("Image Name", "PID", "Services")
+_SERVICES_WIDTHS = (25, 8, 44)
 
 # What is always there: their ids are Windows' own.
 _SYSTEM = (("System Idle Process", 0), ("System", 4))
@@ -33,9 +35,11 @@ def _bad(tool: str, word: str) -> Completed:
 
 
 def _filtered(found: list[tuple[str, int]], expression: str) -> list[tuple[str, int]] | None:
-    match = re.fullmatch(r"\s*(imagename|pid)\s+(eq|ne)\s+(\S+)\s*", expression, re.IGNORECASE)
+    match = re.fullmatch(r"\s*(imagename|pid|status)\s+(eq|ne)\s+(\S+)\s*", expression, re.IGNORECASE)
     if not match:
         return None
+    if match[1].lower() == "status":
+        return found if (match[3].lower() == "running") == (match[2].lower() == "eq") else []
     name, operator, value = match[1].lower(), match[2].lower(), match[3].lower()
     return [
         each
@@ -46,7 +50,7 @@ def _filtered(found: list[tuple[str, int]], expression: str) -> list[tuple[str, 
 
 
 def tasklist(session: Session, text: str, stdin: bytes) -> Completed:
-    found, layout, head = _running(session), "table", True
+    found, layout, head, services = _running(session), "table", True, False
     words = lines.split(text)
     while words:
         word = words.pop(0).lower()
@@ -60,30 +64,46 @@ def tasklist(session: Session, text: str, stdin: bytes) -> Completed:
             layout = words.pop(0).lower()
         elif word == "/nh":
             head = False
+        elif word == "/svc":
+            services = True
         else:
             return _bad("TASKLIST", word)
     if not found:
         return done("INFO: No tasks are running which match the specified criteria.\n")
-    rows = [(image, str(pid), "Services", "0", "8,192 K") for image, pid in found]
+    titles, widths = (_SERVICES_HEAD, _SERVICES_WIDTHS) if services else (_HEAD, _WIDTHS)
+    hosted = _hosted(session) if services else {}
+    rows = [
+        (image, str(pid), hosted.get(pid, "N/A"))
+        if services
+        else (image, str(pid), "Services", "0", "8,192 K")
+        for image, pid in found
+    ]
     if layout == "list":
         blocks = (
-            "".join(f"{name + ':':<14}{value}\n" for name, value in zip(_HEAD, row, strict=True))
+            "".join(f"{name + ':':<14}{value}\n" for name, value in zip(titles, row, strict=True))
             for row in rows
         )
         return done("\n" + "\n".join(blocks))
     if layout == "csv":
         out = io.StringIO()
         csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(
-            ([_HEAD] if head else []) + rows
+            ([titles] if head else []) + rows
         )
         return done(out.getvalue())
-    table = [_HEAD, tuple("=" * width for width in _WIDTHS)] if head else []
-    return done("\n" + "".join(_row(row) for row in [*table, *rows]))
+    table = [titles, tuple("=" * width for width in widths)] if head else []
+    return done("\n" + "".join(_row(row, widths) for row in [*table, *rows]))
 
 
-def _row(row: tuple[str, ...]) -> str:
-    cells = [row[0][:25].ljust(25), row[1].rjust(8), row[2].ljust(16), row[3].rjust(11), row[4].rjust(12)]
-    return " ".join(cells) + "\n"
+def _row(row: tuple[str, ...], widths: tuple[int, ...]) -> str:
+    cells = [row[0][: widths[0]].ljust(widths[0]), row[1].rjust(widths[1]), row[2].ljust(widths[2])]
+    return " ".join([*cells, *map(str.rjust, row[3:], widths[3:])]) + "\n"
+
+
+def _hosted(session: Session) -> dict[int, str]:
+    """Return the services by the id of the process that they run in."""
+    controller = session.host.services
+    children = {name: controller.query(name).child for name in controller.installed.names()}
+    return {child.pid: name for name, child in children.items() if child and child.exit_code is None}
 
 
 def taskkill(session: Session, text: str, stdin: bytes) -> Completed:

@@ -5,7 +5,7 @@ from lab.windows_sandbox import command_line as lines
 from lab.windows_sandbox import errors
 from lab.windows_sandbox.errors import Win32Error
 from lab.windows_sandbox.processes import Completed
-from lab.windows_sandbox.services.configuration import Configuration
+from lab.windows_sandbox.services.configuration import ERROR_CONTROLS, Configuration
 from lab.windows_sandbox.services.controller import Running
 from lab.windows_sandbox.session import Session
 from lab.windows_sandbox.tools.reply import done, failed
@@ -24,8 +24,10 @@ _FIELDS = {
     "binpath=": "path",
     "displayname=": "display_name",
     "group=": "load_order_group",
-    "obj=": "account",
 }
+_ERROR_CONTROL = {name: f"{number}   {name.upper()}" for number, name in enumerate(ERROR_CONTROLS)}
+_ACTIONS = {"": "none", "restart": "restart", "run": "run_command"}
+_ACTION_NAMES = {"restart": "RESTART", "run_command": "RUN PROCESS", "reboot": "REBOOT", "none": "NONE"}
 
 _VERBS = {
     "query": "OpenService",
@@ -84,13 +86,15 @@ def _query(session: Session, rest: list[str], *, more: bool = False) -> Complete
     if rest and not rest[0].endswith("="):
         service = _find(session, rest[0])
         return done(_status(service, controller.query(service.name), more=more))
-    wanted = "active"
-    if rest:
-        if [rest[0].lower(), len(rest)] != ["state=", 2]:
-            return failed(1, f"\n*** Unrecognized Command ***\n{' '.join(rest)}\n", on_stdout=True)
-        wanted = rest[1].lower()
+    chosen = {name.lower(): value.lower() for name, value in zip(rest[::2], rest[1::2], strict=False)}
+    known = {"state=": ("active", "inactive", "all"), "type=": ("service", "driver", "all")}
+    if len(rest) % 2 or any(value not in known.get(name, ()) for name, value in chosen.items()):
+        return failed(1, f"\n*** Unrecognized Command ***\n{' '.join(rest)}\n", on_stdout=True)
+    wanted = chosen.get("state=", "active")
     text = ""
-    for name in sorted(controller.installed.names(), key=str.lower):
+    # This host has no drivers.
+    names = controller.installed.names() if chosen.get("type=") != "driver" else []
+    for name in sorted(names, key=str.lower):
         service, running = controller.installed.read(name), controller.query(name)
         if wanted == "all" or (running.state == "stopped") == (wanted == "inactive"):
             text += _status(service, running, more=more, title=f"DISPLAY_NAME: {service.display_name}\n")
@@ -108,7 +112,7 @@ def _qc(session: Session, rest: list[str]) -> Completed:
         f"        TYPE               : {number:x}  {kind} ",
         f"        START_TYPE         : {mode}   {_NAMES[mode]}"
         + ("  (DELAYED)" if service.start_mode == "delayed" else ""),
-        "        ERROR_CONTROL      : 1   NORMAL",
+        f"        ERROR_CONTROL      : {_ERROR_CONTROL[service.error_control]}",
         f"        BINARY_PATH_NAME   : {service.path}  ",
         f"        LOAD_ORDER_GROUP   : {service.load_order_group}  ",
         "        TAG                : 0  ",
@@ -119,12 +123,23 @@ def _qc(session: Session, rest: list[str]) -> Completed:
     return done("".join(line + "\n" for line in lines_))
 
 
-def _pairs(words: list[str]) -> dict[str, object]:
-    """Return a configuration's fields from sc's `name= value` words; Win32Error for others."""
+def _pairs(session: Session, words: list[str]) -> tuple[dict[str, object], str | None]:
+    """Return a configuration's fields and the account's password from sc's `name= value` words; Win32Error
+    for others.
+    """
     fields: dict[str, object] = {}
+    password = None
     for name, value in zip(words[::2], words[1::2], strict=False):
         if name.lower() == "start=" and value.lower() in _START:
             fields["start_mode"] = _START[value.lower()]
+        elif name.lower() == "error=" and value.lower() in ERROR_CONTROLS:
+            fields["error_control"] = value.lower()
+        elif name.lower() == "type=" and value.lower() in ("own", "share"):
+            fields["service_type"] = f"win32_{value.lower()}_process"
+        elif name.lower() == "obj=":
+            fields["account"] = session.host.services.accounts.account(value)
+        elif name.lower() == "password=":
+            password = value
         elif name.lower() == "depend=":
             fields["dependencies"] = tuple(part for part in value.split("/") if part)
         elif name.lower() in _FIELDS:
@@ -133,7 +148,7 @@ def _pairs(words: list[str]) -> dict[str, object]:
             raise Win32Error(errors.INVALID_PARAMETER, f"{name} {value}")
     if len(words) % 2:
         raise Win32Error(errors.INVALID_PARAMETER, words[-1])
-    return fields
+    return fields, password
 
 
 def _create(session: Session, rest: list[str]) -> Completed:
@@ -142,10 +157,13 @@ def _create(session: Session, rest: list[str]) -> Completed:
             1639, "\nDESCRIPTION:\n        Creates a service entry in the registry.\n", on_stdout=True
         )
     try:
-        fields = {"start_mode": "manual", "display_name": rest[0], **_pairs(rest[1:])}
+        given, password = _pairs(session, rest[1:])
+        fields = {"start_mode": "manual", "display_name": rest[0], **given}
         if "path" not in fields:
             raise Win32Error(errors.INVALID_PARAMETER, "binPath=")
         session.host.services.create(Configuration(name=rest[0], **fields))
+        if password:
+            session.host.services.accounts.set_password(rest[0], password)
     except Win32Error as error:
         return _error("CreateService", error)
     return done("[SC] CreateService SUCCESS\n")
@@ -153,7 +171,10 @@ def _create(session: Session, rest: list[str]) -> Completed:
 
 def _config(session: Session, rest: list[str]) -> Completed:
     service = _find(session, rest[0] if rest else "")
-    session.host.services.installed.write(service.changed(**_pairs(rest[1:])))
+    fields, password = _pairs(session, rest[1:])
+    session.host.services.installed.write(service.changed(**fields))
+    if password:
+        session.host.services.accounts.set_password(service.name, password)
     return done("[SC] ChangeServiceConfig SUCCESS\n")
 
 
@@ -161,6 +182,60 @@ def _description(session: Session, rest: list[str]) -> Completed:
     service = _find(session, rest[0] if rest else "")
     session.host.services.installed.write(service.changed(description=" ".join(rest[1:]) or None))
     return done("[SC] ChangeServiceConfig2 SUCCESS\n")
+
+
+def _qdescription(session: Session, rest: list[str]) -> Completed:
+    service = _find(session, rest[0] if rest else "")
+    return done(
+        "[SC] QueryServiceConfig2 SUCCESS\n\n"
+        f"SERVICE_NAME: {service.name}\nDESCRIPTION:  {service.description or ''}\n"
+    )
+
+
+def _failure(session: Session, rest: list[str]) -> Completed:
+    """Set the recovery actions; what stands empty is nothing (documented: sc failure)."""
+    service = _find(session, rest[0] if rest else "")
+    given = {name.lower(): value for name, value in zip(rest[1::2], rest[2::2], strict=False)}
+    fields: dict[str, object] = {}
+    # The two go together (documented).
+    if len(rest) % 2 == 0 or ("reset=" in given) != ("actions=" in given):
+        raise Win32Error(errors.INVALID_PARAMETER, " ".join(rest[1:]))
+    for name, value in given.items():
+        if name == "reset=" and value.isdigit():
+            fields["failure_reset_period"] = int(value)
+        elif name == "actions=":
+            fields["failure_actions"] = _actions(value)
+        elif name == "command=":
+            fields["failure_command"] = value or None
+        else:
+            raise Win32Error(errors.INVALID_PARAMETER, f"{name} {value}")
+    session.host.services.installed.write(service.changed(**fields))
+    return done("[SC] ChangeServiceConfig2 SUCCESS\n")
+
+
+def _actions(text: str) -> tuple[tuple[str, int], ...]:
+    parts = text.split("/") if text else []
+    pairs = list(zip(parts[::2], parts[1::2], strict=False))
+    if len(parts) % 2 or any(
+        kind.lower() not in _ACTIONS or not (delay or "0").isdigit() for kind, delay in pairs
+    ):
+        raise Win32Error(errors.INVALID_PARAMETER, f"actions= {text}")
+    return tuple((_ACTIONS[kind.lower()], int(delay or 0)) for kind, delay in pairs)
+
+
+def _qfailure(session: Session, rest: list[str]) -> Completed:
+    service = _find(session, rest[0] if rest else "")
+    fields = [
+        ("RESET_PERIOD (in seconds)", service.failure_reset_period),
+        ("REBOOT_MESSAGE", service.failure_reboot_message or ""),
+        ("COMMAND_LINE", service.failure_command or ""),
+    ]
+    text = "".join(f"        {name:<29}: {value}\n" for name, value in fields)
+    title = f"        {'FAILURE_ACTIONS':<29}: "
+    for kind, delay in service.failure_actions:
+        text += f"{title}{_ACTION_NAMES[kind]} -- Delay = {delay} milliseconds.\n"
+        title = " " * len(title)
+    return done(f"[SC] QueryServiceConfig2 SUCCESS\n\nSERVICE_NAME: {service.name}\n{text}")
 
 
 def _start(session: Session, rest: list[str]) -> Completed:
@@ -186,7 +261,10 @@ _COMMANDS = {
     "create": _create,
     "delete": _delete,
     "description": _description,
+    "failure": _failure,
     "qc": _qc,
+    "qdescription": _qdescription,
+    "qfailure": _qfailure,
     "query": _query,
     "queryex": lambda session, rest: _query(session, rest, more=True),
     "start": _start,

@@ -49,7 +49,8 @@ class TestAccountModules(TwiceCase):
         who = self.succeed("win_whoami")
         self.assertEqual("zuul", who["account"]["account_name"])
         self.assertEqual("High Mandatory Level", who["label"]["account_name"])
-        self.assertEqual(["Administrators"], [group["account_name"] for group in who["groups"]])
+        groups = {group["account_name"]: group["type"] for group in who["groups"]}
+        self.assertEqual(("Alias", "WellKnownGroup"), (groups["Administrators"], groups["NETWORK"]))
 
 
 class TestUserRights(TwiceCase):

@@ -6,7 +6,7 @@ from typing import Any
 from lab.windows_sandbox.accounts import Group, User
 from lab.windows_sandbox.ansible.modules.call import ModuleCall, ModuleFailed
 from lab.windows_sandbox.environment import is_system, sid
-from lab.windows_sandbox.session import Session
+from lab.windows_sandbox.token import privileges, token_groups
 
 # Parameter of win_user, and the field of User that it sets.
 _FIELDS = {
@@ -204,30 +204,11 @@ def win_group_membership(call: ModuleCall) -> dict[str, Any]:
     return result | {"members": [_spelled(call, name) for name in wanted]}
 
 
-def privileges(session: Session) -> dict[str, str]:
-    """Return the privileges of a session's token and their state: a logon over the network has them enabled
-    (inferred: Ansible.Become.cs, for which the others may be disabled).
-    """
-    enabled = {"SeChangeNotifyPrivilege", "SeCreateGlobalPrivilege", "SeImpersonatePrivilege"}
-    return {
-        name: "enabled-by-default" if session.logon_type == "Network" or name in enabled else "disabled"
-        for name in session.host.rights.privileges(session.user)
-    }
-
-
 def win_whoami(call: ModuleCall) -> dict[str, Any]:
     session = call.session
     system = is_system(session.user)
-    accounts = session.host.accounts
-    groups = [accounts.group(name) for name in ([] if system else accounts.groups_of(session.user))]
-    elevated = system or accounts.is_administrator(session.user)
-    level = (
-        ("System", "S-1-16-16384")
-        if system
-        else ("High", "S-1-16-12288")
-        if elevated
-        else ("Medium", "S-1-16-8192")
-    )
+    *groups, label = token_groups(session)
+    elevated = system or session.host.accounts.is_administrator(session.user)
     domain = "NT AUTHORITY" if system else session.host.computer_name
     return {
         "account": {
@@ -241,18 +222,18 @@ def win_whoami(call: ModuleCall) -> dict[str, Any]:
             {
                 "account_name": group.name,
                 "attributes": ["Mandatory", "Enabled by default", "Enabled"],
-                "domain_name": "BUILTIN" if group.sid.startswith("S-1-5-32-") else session.host.computer_name,
+                "domain_name": group.domain,
                 "sid": group.sid,
-                "type": "Alias",
+                "type": group.type,
             }
             for group in groups
         ],
         "impersonation_level": "SecurityAnonymous",
         "label": {
-            "account_name": f"{level[0]} Mandatory Level",
-            "domain_name": "Mandatory Label",
-            "sid": level[1],
-            "type": "Label",
+            "account_name": label.name,
+            "domain_name": label.domain,
+            "sid": label.sid,
+            "type": label.type,
         },
         "login_domain": domain,
         "logon_type": session.logon_type,
