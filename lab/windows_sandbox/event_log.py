@@ -4,7 +4,7 @@
 import json
 import os
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +23,26 @@ LOGS = (
 
 # Where the classic logs that someone has made are, and each log's sources (documented: Eventlog Key).
 _KEY = r"HKLM\SYSTEM\CurrentControlSet\Services\EventLog"
+
+# Seconds that an event is kept (documented: Eventlog Key, Retention).
+_DAY, _FOREVER = 86400, 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large a log grows, and what becomes of its events then: OverwriteAsNeeded, OverwriteOlder than some
+    days, or DoNotOverwrite (-1 days).
+    """
+
+    kilobytes: int
+    overflow_action: str
+    retention_days: int
+
+
+# Those of Windows' logs, and of one that someone makes (documented: EventLog.MaximumKilobytes,
+# EventLog.OverflowAction).
+_WINDOWS_LIMITS = Limits(20480, "OverwriteAsNeeded", 0)
+_NEW_LIMITS = Limits(512, "OverwriteOlder", 7)
 
 
 @dataclass(frozen=True)
@@ -70,8 +90,32 @@ class EventLog:
         """Return the log that a source writes to, or None if there is no such source."""
         return next((log for log in self.names() if self.source_exists(log, source)), None)
 
+    def limits(self, log: str) -> Limits:
+        """Return a log's limits; of one that is missing, those that it would begin with."""
+        key = f"{_KEY}\\{log}"
+        default = _WINDOWS_LIMITS if log.lower() in map(str.lower, LOGS) else _NEW_LIMITS
+        size = self._registry.data(key, "MaxSize", default.kilobytes << 10)
+        retention = self._registry.data(key, "Retention")
+        if retention is None:
+            return replace(default, kilobytes=size >> 10)
+        action = {0: "OverwriteAsNeeded", _FOREVER: "DoNotOverwrite"}.get(retention, "OverwriteOlder")
+        days = -1 if retention == _FOREVER else retention // _DAY
+        return Limits(size >> 10, action, days)
+
+    def set_limits(self, log: str, limits: Limits) -> None:
+        """Keep a log's limits, which are told and not enforced."""
+        retention = {"OverwriteAsNeeded": 0, "DoNotOverwrite": _FOREVER}.get(
+            limits.overflow_action, limits.retention_days * _DAY
+        )
+        key = f"{_KEY}\\{log}"
+        self._registry.set(key, "MaxSize", "REG_DWORD", limits.kilobytes << 10)
+        self._registry.set(key, "Retention", "REG_DWORD", retention)
+
     def add_source(self, log: str, source: str) -> None:
-        """Make a source, and the log if it is missing."""
+        """Make a source, and the log with a source of its name if it is missing (documented:
+        EventLog.CreateEventSource)."""
+        if not self.exists(log):
+            self._registry.create_key(f"{_KEY}\\{log}\\{log}")
         self._registry.create_key(f"{_KEY}\\{log}\\{source}")
 
     def remove_source(self, source: str) -> None:

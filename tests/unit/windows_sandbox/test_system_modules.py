@@ -229,12 +229,29 @@ class TestSettings(TwiceCase):
         self.fail_with("does not exist", "win_share", name="d", path=r"C:\no")
 
     def test_event_log(self):
-        self.change("ansible.windows.win_eventlog", name="CI", sources=["builder"])
+        made = self.change("ansible.windows.win_eventlog", name="CI", sources=["builder"])
+        self.assertEqual((["builder", "CI"], 512), (made["sources"], made["maximum_size_kb"]))
         entry = {"log": "CI", "source": "builder", "event_id": 7, "message": "hello", "entry_type": "Warning"}
         self.succeed("win_eventlog_entry", **entry)
         self.assertEqual(["hello"], [event.message for event in self.host.event_log.newest("CI", 5)])
         self.fail_with("does not exist", "win_eventlog_entry", **{**entry, "source": "other"})
         self.fail_with("does not belong", "win_eventlog_entry", **{**entry, "log": "System"})
+        limits = {"maximum_size": "16MB", "overflow_action": "OverwriteAsNeeded"}
+        self.assertEqual(
+            16384, self.change("ansible.windows.win_eventlog", name="CI", **limits)["maximum_size_kb"]
+        )
+        old = {"overflow_action": "OverwriteOlder", "retention_days": 3}
+        self.assertEqual(3, self.change("ansible.windows.win_eventlog", name="CI", **old)["retention_days"])
+        for size, words in (
+            ("1TB", "not properly specified"),
+            ("65KB", "divisible"),
+            ("4GB", "between 64KB"),
+        ):
+            self.fail_with(words, "ansible.windows.win_eventlog", name="CI", maximum_size=size)
+        self.fail_with("one or more sources", "ansible.windows.win_eventlog", name="Other")
+        self.fail_with(
+            "default source CI", "ansible.windows.win_eventlog", name="CI", state="absent", sources=["CI"]
+        )
         self.change("ansible.windows.win_eventlog", name="CI", state="clear")
         self.change("ansible.windows.win_eventlog", name="CI", state="absent")
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """win_eventlog, win_eventlog_entry."""
 
+import re
+from dataclasses import replace
 from typing import Any
 
 from lab.windows_sandbox.ansible.modules.call import ModuleCall, ModuleFailed
@@ -12,14 +14,9 @@ _LEVELS = {
     "SuccessAudit": "Information",
     "FailureAudit": "Warning",
 }
-_UNKNOWN = (
-    "category_file",
-    "message_file",
-    "parameter_file",
-    "overflow_action",
-    "retention_days",
-    "maximum_size",
-)
+# What nothing here acts on; refused when a task sets it.
+_UNKNOWN = ("category_file", "message_file", "parameter_file")
+_UNITS = {"KB": 1, "MB": 1 << 10, "GB": 1 << 20}
 
 
 def win_eventlog(call: ModuleCall) -> dict[str, Any]:
@@ -27,48 +24,84 @@ def win_eventlog(call: ModuleCall) -> dict[str, Any]:
     for parameter in _UNKNOWN:
         if call[parameter] is not None:
             raise ModuleFailed(f"the simulated host does not know win_eventlog's {parameter}")
-    exists, sources = log.exists(name), call["sources"] or []
-    changed = False
-    touched: list[str] = []
-    match state:
-        case "present":
-            changed = not exists
-            touched = [
-                source
-                for source in sources or ([name] if not exists else [])
-                if not log.source_exists(name, source)
-            ]
-            foreign = [source for source in touched if log.log_of(source)]
-            if foreign:
-                raise ModuleFailed(f"Source {foreign[0]} already exists and cannot be created")
-            for source in touched if not call.check_mode else ():
-                log.add_source(name, source)
-        case "clear":
-            if not exists:
-                raise ModuleFailed(f"The log {name} does not exist")
-            changed = bool(log.newest(name, 1))
-            if not call.check_mode:
-                log.clear(name)
-        case "absent":
-            touched = [source for source in sources if log.source_exists(name, source)]
-            changed = bool(touched) if sources else exists
-            if not call.check_mode:
-                for source in touched:
-                    log.remove_source(source)
-                if not sources and exists:
-                    log.remove(name)
-    there = log.exists(name)
-    return {
-        "changed": changed or bool(touched),
-        "name": name,
-        "exists": there,
-        "sources_changed": touched,
-        "entries": len(log.newest(name, 1 << 30)) if there else 0,
-        "sources": log.sources(name) if there else [],
-        "maximum_size_kb": 20480,
-        "overflow_action": "OverwriteAsNeeded",
-        "retention_days": 0,
-    }
+    sources = call["sources"] or []
+    if state == "absent" and name in sources:
+        raise ModuleFailed(f"Cannot remove default source {name} from log {name} - you must remove the log")
+    changed, touched = {"present": _present, "clear": _clear, "absent": _absent}[state](call, sources)
+    result: dict[str, Any] = {"changed": changed, "name": name, "exists": log.exists(name)}
+    result["sources_changed"] = [] if call.check_mode else touched
+    if result["exists"]:
+        limits = log.limits(name)
+        result |= {
+            "entries": len(log.newest(name, 1 << 30)),
+            "sources": log.sources(name),
+            "maximum_size_kb": limits.kilobytes,
+            "overflow_action": limits.overflow_action,
+            "retention_days": limits.retention_days,
+        }
+    return result
+
+
+def _present(call: ModuleCall, sources: list[str]) -> tuple[bool, list[str]]:
+    log, name = call.session.host.event_log, call["name"]
+    exists = log.exists(name)
+    if not exists and not sources:
+        raise ModuleFailed("You must specify one or more sources when creating a log for the first time")
+    missing = []
+    for source in sources:
+        owner = log.log_of(source)
+        if owner and not exists:
+            raise ModuleFailed(f"Source {source} already exists and cannot be created")
+        if owner and owner.lower() != name.lower():
+            raise ModuleFailed(f"Source {source} does not belong to log {name} and cannot be modified")
+        missing += [] if owner else [source]
+    for source in missing if not call.check_mode else ():
+        log.add_source(name, source)
+    present = log.limits(name)
+    wanted = replace(
+        present,
+        kilobytes=_kilobytes(call["maximum_size"]) if call["maximum_size"] else present.kilobytes,
+        overflow_action=call["overflow_action"] or present.overflow_action,
+        retention_days=call["retention_days"] or present.retention_days,
+    )
+    if wanted != present and not call.check_mode:
+        log.set_limits(name, wanted)
+    return bool(missing) or wanted != present, missing
+
+
+def _kilobytes(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(KB|MB|GB)", text, re.IGNORECASE)
+    if not match:
+        raise ModuleFailed(f"Maximum size {text} is not properly specified")
+    kilobytes = float(match[1]) * _UNITS[match[2].upper()]
+    if not 64 <= kilobytes < 4 << 20:
+        raise ModuleFailed("Maximum size must be between 64KB and 4GB")
+    if kilobytes % 64:
+        raise ModuleFailed("Maximum size must be divisible by 64KB")
+    return int(kilobytes)
+
+
+def _clear(call: ModuleCall, sources: list[str]) -> tuple[bool, list[str]]:
+    log, name = call.session.host.event_log, call["name"]
+    if not log.exists(name):
+        raise ModuleFailed(f"Cannot clear log {name} as it does not exist")
+    changed = bool(log.newest(name, 1))
+    if not call.check_mode:
+        log.clear(name)
+    return changed, []
+
+
+def _absent(call: ModuleCall, sources: list[str]) -> tuple[bool, list[str]]:
+    log, name = call.session.host.event_log, call["name"]
+    if not log.exists(name):
+        return False, []
+    touched = [source for source in sources or log.sources(name) if log.source_exists(name, source)]
+    if not call.check_mode:
+        for source in touched:
+            log.remove_source(source)
+        if not sources:
+            log.remove(name)
+    return not sources or bool(touched), touched
 
 
 def win_eventlog_entry(call: ModuleCall) -> dict[str, Any]:
