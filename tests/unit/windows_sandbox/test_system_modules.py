@@ -256,6 +256,10 @@ class TestSettings(TwiceCase):
         self.change("ansible.windows.win_eventlog", name="CI", state="absent")
 
     def test_hosts(self):
+        planned = self.run_module(
+            "ansible.windows.win_hosts", True, True, canonical_name="db", ip_address="10.0.0.1"
+        )["diff"]
+        self.assertEqual(planned["before"] + "10.0.0.1 db\n", planned["after"])
         self.change("ansible.windows.win_hosts", canonical_name="db", ip_address="10.0.0.1", aliases=["db1"])
         self.assertIn("10.0.0.1 db db1", (self.host.root / "hosts").read_text())
         self.change(

@@ -159,11 +159,10 @@ def win_hosts(call: ModuleCall) -> dict[str, Any]:
             lines.append(" ".join([call["ip_address"], *names]))
         else:
             lines.append(f"{call['ip_address']} {names[0]}")
-    new = "".join(line + "\r\n" for line in lines)
-    call.diff = {"before": text, "after": new}
+    call.diff = {"before": text, "after": "".join(line + "\n" for line in lines)}
     changed = lines != text.splitlines()
     if changed and not call.check_mode:
-        session.writable(HOSTS).write_text(new, newline="")
+        session.writable(HOSTS).write_text("".join(line + "\r\n" for line in lines), newline="")
         host.resolve_names()
     return {"changed": changed}
 
