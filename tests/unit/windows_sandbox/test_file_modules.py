@@ -121,11 +121,19 @@ class TestWinCopy(HostCase):
     def test_remote(self):
         self.write(r"C:\s\a\file", "x")
         copy = {"src": r"C:\s\a", "dest": r"C:\d", "_copy_mode": "remote"}
+        planned = self.run_module("win_copy", True, True, **copy)
+        # As the folder is still missing, the module says so of its file again.
+        self.assertEqual("+C:\\d\\a\\\n" * 2 + "+C:\\d\\a\\file\n", planned["diff"]["prepared"])
         self.assertTrue(self.succeed("win_copy", **copy)["changed"])
         self.assertTrue(self.session.is_file(r"C:\d\a\file"))
         self.assertFalse(self.succeed("win_copy", **copy)["changed"])
         result = self.succeed("win_copy", src=r"C:\s\a\FILE", dest=r"C:\d", _copy_mode="remote")
         self.assertEqual((True, r"C:\d\file", 1), (result["changed"], result["dest"], result["size"]))
+        self.write(r"C:\s\a\file", "new")
+        again = {"src": r"C:\s\a" + "\\", "dest": r"C:\d\a", "_copy_mode": "remote", "backup": True}
+        result = self.run_module("win_copy", _diff=True, **again)
+        self.assertEqual("-C:\\d\\a\\file\n+C:\\d\\a\\file\n", result["diff"]["prepared"])
+        self.assertEqual("x", self.session.local(result["backup_file"]).read_text())
 
     def test_zip_and_unzip(self):
         self.write(r"C:\s\a\file", "x")

@@ -112,24 +112,19 @@ def _remote(call: ModuleCall) -> dict[str, Any]:
         )
     name = session.host.filesystem.windows(session.local(source)).rsplit("\\", 1)[1]
     result: dict[str, Any] = {"src": source, "changed": False}
+    call.diff["prepared"] = ""
     if session.is_directory(source):
         contents_only = source.endswith(("/", "\\"))
         destination = call["dest"] if contents_only else join(call["dest"], name)
-        result |= {
-            "operation": "folder_copy",
-            "dest": destination,
-            "changed": _copy_folder(call, source, destination),
-        }
+        copy = _copy_children if contents_only else _copy_folder
+        result |= {"operation": "folder_copy", "dest": destination}
+        copy(call, source, destination, result)
         if call.check_mode and not session.exists(destination):
             return result | {"size": None}
         return result | {"size": session.host.filesystem.size(session.path(destination))}
     destination = _destination(call, name)
-    result |= {
-        "operation": "file_copy",
-        "original_basename": name,
-        "dest": destination,
-        "changed": _copy_file(call, source, destination),
-    }
+    result |= {"operation": "file_copy", "original_basename": name, "dest": destination}
+    _copy_file(call, source, destination, result)
     if call["force"]:
         result["checksum"] = checksum(session.local(source))
     return result | {
@@ -137,30 +132,44 @@ def _remote(call: ModuleCall) -> dict[str, Any]:
     }
 
 
-def _copy_folder(call: ModuleCall, source: str, destination: str) -> bool:
+def _copy_folder(call: ModuleCall, source: str, destination: str, result: dict[str, Any]) -> None:
     session = call.session
     if session.is_file(destination):
         raise ModuleFailed(f"cannot copy folder from '{source}' to '{destination}': dest is already a file")
-    changed = not session.is_directory(destination)
-    if changed and not call.check_mode:
-        make_directory(session, destination)
+    if not session.is_directory(destination):
+        _make(call, destination)
+        result["changed"] = True
+    _copy_children(call, source, destination, result)
+
+
+def _copy_children(call: ModuleCall, source: str, destination: str, result: dict[str, Any]) -> None:
+    session = call.session
     for name in session.host.filesystem.children(session.path(source)):
         copy = _copy_folder if session.is_directory(join(source, name)) else _copy_file
-        changed |= copy(call, join(source, name), join(destination, name))
-    return changed
+        copy(call, join(source, name), join(destination, name), result)
 
 
-def _copy_file(call: ModuleCall, source: str, destination: str) -> bool:
+def _copy_file(call: ModuleCall, source: str, destination: str, result: dict[str, Any]) -> None:
     session = call.session
     if session.is_directory(destination):
         raise ModuleFailed(f"cannot copy file from '{source}' to '{destination}': dest is already a folder")
     if session.is_file(destination):
         if not call["force"] or checksum(session.local(source)) == checksum(session.local(destination)):
-            return False
-    _backup(call, destination)
+            return
+    elif not session.is_directory(ntpath.dirname(destination)):
+        _make(call, ntpath.dirname(destination))
+    result |= _backup(call, destination) | {"changed": True}
+    if session.is_file(destination):
+        call.diff["prepared"] += f"-{destination}\n"
+    call.diff["prepared"] += f"+{destination}\n"
     if not call.check_mode:
         shutil.copyfile(session.local(source), session.writable(destination))
-    return True
+
+
+def _make(call: ModuleCall, folder: str) -> None:
+    call.diff["prepared"] += f"+{folder}\\\n"
+    if not call.check_mode:
+        make_directory(call.session, folder)
 
 
 def win_zip(call: ModuleCall) -> dict[str, Any]:
