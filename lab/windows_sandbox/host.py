@@ -213,7 +213,10 @@ class WindowsHost:
     def _command(session: Session, command_line: str, through_cmd: bool) -> Process:
         """Start a command line in cmd.exe, or without it if it is nothing but a program."""
         if not through_cmd and command_prompt.is_command_prompt(command_line):
-            return command_prompt.CommandProcess(session, command_prompt.line_of(command_line))
+            line = command_prompt.line_of(
+                command_line, lambda name: tools.is_there(session, name, session.directory)
+            )
+            return command_prompt.CommandProcess(session, line)
         alone = not through_cmd or command_prompt.is_one_program(command_line)
         if alone and tools.is_started(session, command_line):
             return session.start(command_line)

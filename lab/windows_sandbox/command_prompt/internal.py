@@ -25,6 +25,9 @@ UNKNOWN = frozenset(
     | {"setlocal", "endlocal", "shift", "start"}
 )
 
+# The device that is an empty file.
+_NOTHING = ("nul", "nul:")
+
 _NOT_FOUND = "The system cannot find the file specified."
 _NO_PATH = "The system cannot find the path specified."
 _SYNTAX = "The syntax of the command is incorrect."
@@ -213,6 +216,8 @@ def _type(prompt: "Interpreter", text: str, stdin: bytes) -> Completed:
         return _failed(_SYNTAX)
     output, failures = b"", ""
     for name in names:
+        if name.lower() in _NOTHING:
+            continue
         found = [path for path in matches(prompt, name) if prompt.session.is_file(path)]
         for path in found:
             output += prompt.session.local(path).read_bytes()
@@ -372,6 +377,9 @@ def _transfer(act: Callable[[Path, Path], object], verb: str, options: tuple[str
         _known(verb, given, *options)
         if not names or len(names) > 2:
             return _failed(_SYNTAX)
+        if verb == "copy" and names[0].lower() in _NOTHING and len(names) == 2:
+            prompt.session.writable(prompt.path(names[1])).write_bytes(b"")
+            return _done("        1 file(s) copied.\r\n")
         sources = [
             path for path in matches(prompt, names[0]) if verb == "move" or prompt.session.is_file(path)
         ]

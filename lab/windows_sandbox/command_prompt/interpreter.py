@@ -215,6 +215,10 @@ class Interpreter:
         if not command:
             return 0
         name, rest = internal.split(command)
+        if re.fullmatch("[a-z]:", name) and not rest.strip():
+            if name != "c:":
+                emit(2, b"The system cannot find the drive specified.\r\n")
+            return int(name != "c:")
         if name in internal.COMMANDS:
             # `echo` keeps the blanks at its end.
             tail = text.lstrip(" \t,;=")[len(command) - len(rest) :] if name == "echo" else rest
@@ -226,7 +230,8 @@ class Interpreter:
         elif name == "call":
             return self._call(rest.strip(), stdin, emit)
         elif is_command_prompt(command):
-            return self._child().run(line_of(command), stdin, emit).exit_code
+            line = line_of(command, lambda name: tools.is_there(self.session, name, self.directory))
+            return self._child().run(line, stdin, emit).exit_code
         else:
             completed = self._program(command, stdin)
         emit(1, completed.stdout)

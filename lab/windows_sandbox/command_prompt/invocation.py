@@ -3,6 +3,7 @@
 
 import ntpath
 import re
+from collections.abc import Callable
 
 from lab.windows_sandbox import command_line as lines
 from lab.windows_sandbox import errors
@@ -20,10 +21,12 @@ def is_command_prompt(command_line: str) -> bool:
     return program in ("cmd", "cmd.exe")
 
 
-def line_of(command_line: str) -> str:
+def line_of(command_line: str, is_program: Callable[[str], bool]) -> str:
     """Return what stands after /c, without the quotes that cmd.exe takes off; Win32Error without /c.
 
-    (documented: cmd, Remarks; two quotes stay if they hold a name with a blank and nothing special.)
+    (documented: cmd, Remarks; two quotes stay if they hold a program, with a blank and nothing special.)
+
+    :param is_program: says whether a name is that of a program
     """
     match = _START.fullmatch(command_line)
     if not match:
@@ -31,7 +34,8 @@ def line_of(command_line: str) -> str:
     line = match[2].strip()
     inner = line[1:-1]
     plain = line.count('"') == 2 and line.endswith('"') and " " in inner and not set(inner) & SPECIAL
-    if not line.startswith('"') or line.count('"') < 2 or (plain and "/s" not in match[1].lower()):
+    stays = plain and "/s" not in match[1].lower() and is_program(inner)
+    if not line.startswith('"') or line.count('"') < 2 or stays:
         return line
     head, _, tail = line[1:].rpartition('"')
     return head + tail

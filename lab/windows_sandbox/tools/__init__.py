@@ -8,7 +8,7 @@ as the program refuses nonsense, so nothing is taken for done that was not.
 import ntpath
 from collections.abc import Callable, Mapping
 
-from lab.windows_sandbox import programs
+from lab.windows_sandbox import errors, programs
 from lab.windows_sandbox.errors import Win32Error
 from lab.windows_sandbox.filesystem import FileSystem
 from lab.windows_sandbox.processes import Completed
@@ -42,6 +42,16 @@ def install(filesystem: FileSystem) -> None:
     # cmd.exe is there to be found; who starts it gets lab/windows_sandbox/command_prompt.
     for name in (*TOOLS, "cmd"):
         filesystem.local(rf"C:\Windows\System32\{name}.exe").write_bytes(programs.TOOL)
+
+
+def is_there(session: Session, name: str, folder: str) -> bool:
+    """Say whether there is a program of this name, blanks included, in a folder or in the path."""
+    try:
+        programs.find(session.host.filesystem, f'"{name}"', folder, session.environment)
+    except Win32Error as error:
+        # One that cannot run here is there all the same.
+        return error.code == errors.BAD_EXE_FORMAT
+    return True
 
 
 def is_started(session: Session, command_line: str) -> bool:

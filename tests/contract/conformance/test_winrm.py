@@ -60,6 +60,7 @@ class TestShells(ConformanceCase):
 
     def test_a_cmd_within_the_shell_s_own(self):
         self.assertEqual("no\r\n", self.run_line("cmd /c exit 3 || echo no")[0])
+        self.assertEqual("a b\r\n", self.run_line('cmd /c "echo a b"')[0])
         self.assertEqual(("2\r\n", "", 0), self.run_line('cmd /c "echo a&echo b" | find /c /v ""'))
 
     def test_arithmetic(self):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import testtools
 
-from lab.windows_sandbox import command_prompt, errors
+from lab.windows_sandbox import command_prompt, errors, programs, tools
 from lab.windows_sandbox.command_prompt import syntax
 from lab.windows_sandbox.errors import Win32Error
 from lab.winrm_server.host import CommandRefused
@@ -197,7 +197,12 @@ class TestInternalCommands(PromptCase):
 
     def test_type_and_ver(self):
         self.write(r"C:\a b.txt", "text")
-        self.assert_lines((r'type "C:\A B.txt"', "text"))
+        self.assert_lines(
+            (r'type "C:\A B.txt"', "text"),
+            (r"type nul > C:\empty& type C:\empty", ""),
+            (r"copy nul C:\empty2", "        1 file(s) copied.\r\n"),
+        )
+        self.assertEqual((1, "", "The system cannot find the drive specified.\r\n"), self.run_line("D:"))
         self.assertIn("[Version 10.0.20348]", self.run_line("ver")[1])
         self.assertRegex(self.run_line("date /t & time /t")[1], r"^\w{3} [\d/]{10} \r\n\d\d:\d\d [AP]M\r\n$")
 
@@ -222,10 +227,15 @@ class TestInternalCommands(PromptCase):
             self.assertEqual(code, refused.code)
 
     def test_another_cmd(self):
+        self.write(r"C:\a b\tool.exe", programs.TOOL.decode())
+        self.patch(tools, "TOOLS", {**tools.TOOLS, "tool": tools.TOOLS["whoami"]})
         self.assert_lines(
             (r"if exist %ComSpec% where cmd", "C:\\Windows\\system32\\cmd.exe\r\n"),
             ("cmd /c exit 3 || echo %ComSpec:~-7%", "cmd.exe\r\n"),
             ('cmd /c "echo 1&echo 2" | find /c /v ""', "2\r\n"),
+            ('cmd /c "cmd /c "echo nested""', "nested\r\n"),
+            (r'cmd /c "C:\a b\tool"', "hyperv-test\\zuul\r\n"),
+            (r"cmd /c C:& cd", "C:\\Users\\zuul\r\n"),
         )
 
     def test_the_image_is_left_alone(self):
@@ -243,8 +253,9 @@ class TestInvocation(testtools.TestCase):
             ('cmd /c ""C:\\a b\\x.exe" "y z""', '"C:\\a b\\x.exe" "y z"'),
             ("CMD /q /C dir", "dir"),
             ("cmd /cdir", "dir"),
+            ('cmd /c "echo a b"', "echo a b"),
         ):
-            self.assertEqual(line, command_prompt.line_of(given))
+            self.assertEqual(line, command_prompt.line_of(given, lambda name: name.endswith("x.exe")))
 
     def test_an_interactive_one(self):
-        self.assertRaises(Win32Error, command_prompt.line_of, "cmd /k dir")
+        self.assertRaises(Win32Error, command_prompt.line_of, "cmd /k dir", bool)
