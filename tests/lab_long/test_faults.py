@@ -22,6 +22,8 @@ class FaultsTest(ReviewTest):
     @contextlib.contextmanager
     def faults(self, *rules):
         """Make faults meanwhile; yield what was made."""
+        # Not in the nodes of a build before, which Nodepool still deletes.
+        self.wait_for(lambda: not list(self.home.nodes.glob("*/node.json")))
         made, ended = [], threading.Event()
         injector = node_faults.Faults(self.home.nodes, [node_faults.Rule.parse(rule) for rule in rules])
 
