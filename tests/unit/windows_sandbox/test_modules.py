@@ -93,6 +93,21 @@ class TestRegistryModules(HostCase):
         self.session.user = "other"
         self.assertFalse(self.succeed("win_reg_stat", path=r"HKCU:\Software\x")["exists"])
 
+    def test_text_that_is_no_number(self):
+        value = {"path": self.KEY, "name": "x", "type": "dword"}
+        self.fail_with('convert value "many" to type', "win_regedit", **value, data="many")
+        self.succeed("win_regedit", **value, data="010")
+        self.assertEqual(10, self.succeed("win_reg_stat", path=self.KEY, name="x")["value"])
+
+
+class TestCommands(HostCase):
+    def test_a_folder_that_is_not_there(self):
+        for module, more in (("win_command", {}), ("win_shell", {"executable": "cmd"})):
+            refused = self.fail_with(
+                "directory name is invalid", module, _raw_params="whoami", chdir=r"C:\nowhere", **more
+            )
+            self.assertEqual(267, refused["rc"])
+
 
 class TestEnvironment(HostCase):
     def environment(self, user="zuul"):

@@ -196,6 +196,8 @@ class TestSettings(TwiceCase):
         rule = {"name": "nova", "localport": "8774", "protocol": "tcp", "direction": "in", "action": "allow"}
         self.change("win_firewall_rule", **rule)
         self.change("win_firewall_rule", **{**rule, "localport": "8775"})
+        self.fail_with("neither TCP nor UDP", "win_firewall_rule", name="x", localport="80")
+        self.fail_with("neither TCP nor UDP", "win_firewall_rule", name="nova", protocol="icmpv4")
         self.change("win_firewall_rule", name="nova", state="absent")
         self.fail_with("must be one of", "win_firewall_rule", name="x", direction="up")
 

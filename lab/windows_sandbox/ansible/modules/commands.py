@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lab.windows_sandbox import command_line as lines
-from lab.windows_sandbox import command_prompt, tools
+from lab.windows_sandbox import command_prompt, errors, tools
 from lab.windows_sandbox.ansible.modules.call import ModuleCall, ModuleFailed
 from lab.windows_sandbox.errors import Win32Error
 from lab.windows_sandbox.processes import Completed
@@ -63,6 +63,8 @@ def _completed(call: ModuleCall, command: str, shown: str) -> Completed:
     stdin = (call["stdin"] or "").encode()
     run = command_prompt.run if command_prompt.is_command_prompt(command) else tools.execute
     try:
+        if call["chdir"] and not call.session.is_directory(call["chdir"]):
+            raise Win32Error(errors.DIRECTORY, call["chdir"])
         return run(call.session, command, call["chdir"], stdin)
     except Win32Error as error:
         raise ModuleFailed(

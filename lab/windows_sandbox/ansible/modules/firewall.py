@@ -104,6 +104,7 @@ def win_firewall_rule(call: ModuleCall) -> dict[str, Any]:
         if not name:
             return {"changed": False}
         rule = {"Action": "Allow", "Active": "TRUE", "Dir": "In", **given, "Name": name}
+        _check_ports(rule)
         call.diff = {"prepared": _lines("+", rule)}
         if not call.check_mode:
             registry.set(RULES, name, "REG_SZ", _write({key: value for key, value in rule.items() if value}))
@@ -113,6 +114,8 @@ def win_firewall_rule(call: ModuleCall) -> dict[str, Any]:
         for value, rule in existing.items()
         if any(rule.get(field, "") != text for field, text in given.items())
     }
+    for rule in changed.values():
+        _check_ports({**rule, **given})
     for value, rule in changed.items() if not call.check_mode else ():
         merged = {key: text for key, text in {**rule, **given}.items() if text}
         registry.set(RULES, value, "REG_SZ", _write(merged))
@@ -126,6 +129,16 @@ def win_firewall_rule(call: ModuleCall) -> dict[str, Any]:
         "changed": bool(changed),
         "msg": f"Firewall rule(s) changed '{names[0]}' - unchanged '{names[1]}'",
     }
+
+
+def _check_ports(rule: dict[str, str]) -> None:
+    """Refuse ports of what is neither TCP nor UDP (documented: INetFwRule::put_LocalPorts)."""
+    for field, name in (("LPort", "LocalPorts"), ("RPort", "RemotePorts")):
+        if rule.get(field) and rule.get("Protocol") not in (_PROTOCOLS["tcp"], _PROTOCOLS["udp"]):
+            raise ModuleFailed(
+                f'Exception setting "{name}": "Value does not fall within the expected range."'
+                " (the rule's protocol is neither TCP nor UDP)"
+            )
 
 
 def _remove(call: ModuleCall, existing: dict[str, dict[str, str]]) -> dict[str, Any]:

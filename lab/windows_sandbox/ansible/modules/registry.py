@@ -57,11 +57,21 @@ def _bytes(data: Any) -> bytes:
     raise ModuleFailed(f"cannot convert binary data '{data}' to byte array")
 
 
+def _number(text: str) -> int:
+    try:
+        return int(text, 16 if text.strip().lower().startswith("0x") else 10)
+    except ValueError as error:
+        raise ModuleFailed(
+            f'Unhandled exception while executing module: Cannot convert value "{text}" to type'
+            ' "System.UInt64". Error: "Input string was not in a correct format."'
+        ) from error
+
+
 def _data(kind: str, name: str, data: Any) -> Any:
     if kind in ("binary", "none"):
         return _bytes(data)
     if kind in _LARGEST:
-        number = int(data, 0) if isinstance(data, str) else data or 0
+        number = _number(data) if isinstance(data, str) else data or 0
         if not 0 <= number <= _LARGEST[kind]:
             raise ModuleFailed(f"data cannot be larger than 0x{_LARGEST[kind]:x} when type is {kind}")
         return number
