@@ -100,7 +100,12 @@ class WindowsHost:
             self.registry,
             self.processes,
             self.event_log,
-            ServiceAccounts(self.registry, self.accounts, self.rights),
+            ServiceAccounts(
+                self.registry,
+                self.accounts,
+                self.rights,
+                lambda user: Session(self, user).prepare_profile(),
+            ),
             self.computer_name,
             self.run_folder / "services.sock",
             self.root / "logs",

@@ -3,6 +3,8 @@ r"""The accounts that services run as, and the passwords they log on with: those
 Windows keeps them, below HKLM\SECURITY\Policy\Secrets (documented: LSA private data), as their hash only.
 """
 
+from collections.abc import Callable
+
 from lab.windows_sandbox import errors
 from lab.windows_sandbox.accounts import Accounts
 from lab.windows_sandbox.environment import is_system
@@ -20,10 +22,20 @@ _BUILT_IN = {
 
 
 class ServiceAccounts:
-    """The accounts that the services of one host may have."""
+    """The accounts that the services of one host may have.
 
-    def __init__(self, registry: Registry, accounts: Accounts, rights: UserRights):
+    :param prepare_profile: makes the profile of a user, as a first logon does
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        accounts: Accounts,
+        rights: UserRights,
+        prepare_profile: Callable[[str], None],
+    ):
         self._registry, self._accounts, self._rights = registry, accounts, rights
+        self._prepare_profile = prepare_profile
 
     def account(self, name: str) -> str:
         r"""Return an account as a service's configuration names it: LocalSystem, NT AUTHORITY\…, .\USER;
@@ -58,13 +70,14 @@ class ServiceAccounts:
         """Win32Error if the service's account cannot log on as a service: its password is another, it is
         disabled, or it lacks the right (documented: Service User Accounts).
         """
-        if is_system(service.account) or service.account in _BUILT_IN.values():
-            return
         user = self.user_of(service.account)
-        self._accounts.check_password_hash(user, self._registry.data(_secret(service.name), "CurrVal", ""))
-        rights = self._rights.of(user)
-        if LOG_ON_AS_SERVICE not in rights or "SeDenyServiceLogonRight" in rights:
-            raise Win32Error(errors.LOGON_TYPE_NOT_GRANTED, user)
+        if not is_system(user) and user not in _BUILT_IN.values():
+            known = self._registry.data(_secret(service.name), "CurrVal", "")
+            self._accounts.check_password_hash(user, known)
+            rights = self._rights.of(user)
+            if LOG_ON_AS_SERVICE not in rights or "SeDenyServiceLogonRight" in rights:
+                raise Win32Error(errors.LOGON_TYPE_NOT_GRANTED, user)
+        self._prepare_profile(user)
 
 
 def _secret(service: str) -> str:

@@ -99,7 +99,13 @@ class TestServiceModule(HostCase):
         self.assertIn("not been granted the requested logon type", started["msg"])
         self.succeed("win_user_right", name=TestUserRights.RIGHT, users=["svc"], action="add")
         # It logs on; there is no program.
+        self.assertFalse(self.session.is_directory(r"C:\Users\svc"))
         self.fail_with("Win32 error 2", "win_service", name="nova", state="started")
+        self.assertTrue(self.session.is_directory(r"C:\Users\svc\AppData\Local\Temp"))
+        self.succeed("win_service", name="nova", username="LocalService")
+        self.fail_with("Win32 error 2", "win_service", name="nova", state="started")
+        self.assertTrue(self.session.is_directory(r"C:\Windows\ServiceProfiles\LocalService"))
+        self.succeed("win_service", **account)
         self.succeed("win_user", name="svc", password="another")
         wrong = self.fail_with("Win32 error 1069", "win_service", name="nova", state="started")
         self.assertIn("user name or password is incorrect", wrong["msg"])
