@@ -20,8 +20,8 @@ with without_eventlet():
 
 __all__ = [
     "ClusterUtilities", "Utilities", "adapters", "attached_files", "bandwidth", "constants", "enable_tpm",
-    "exceptions", "external_switches", "inject_nmi", "instances", "iops_limit", "numa_nodes",
-    "planned_machines", "reserves_bandwidth",
+    "exceptions", "external_switches", "has_spoofing", "inject_nmi", "instances", "iops_limit",
+    "numa_nodes", "planned_machines", "reserves_bandwidth",
 ]  # fmt: skip
 
 _ABSOLUTE = 2  # BandwidthReservationMode
@@ -79,6 +79,13 @@ def bandwidth(networkutils, port_id):
         return {}
     kbps = {"max_kbps": setting.Limit // units.Ki, "min_kbps": setting.Reservation // units.Ki}
     return {name: value for name, value in kbps.items() if value}
+
+
+def has_spoofing(networkutils, port_id):
+    """Whether a port's guest may send from other MAC addresses than its adapter's, which os-win only sets."""
+    port, _found = networkutils._get_switch_port_allocation(port_id)
+    setting = networkutils._get_security_setting_data_from_port_alloc(port)
+    return bool(setting) and setting.AllowMacSpoofing
 
 
 def inject_nmi(vmutils, name):

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One adapter as neutron wants it: connected to a switch, in a VLAN or in several."""
+"""One adapter as neutron wants it: connected to a switch, in a VLAN or in several, with its own MAC address.
+
+Hyper-V drops what a guest sends from other addresses, unless its port has AllowMacSpoofing (documented for
+Set-VMNetworkAdapter).
+"""
 
 from neutron_lib import constants
 
 from hyperv_driver.oswin import constants as oswin
+from hyperv_driver.oswin import has_spoofing
 
 
 class Unwireable(Exception):
@@ -45,6 +50,12 @@ class Wiring:
             )
         elif untagged or self._was_trunk(port_id):
             self._networkutils.set_vswitch_port_vlan_id(untagged, port_id)
+        foreign = any(
+            pair["mac_address"] != details["mac_address"] for pair in details["allowed_address_pairs"]
+        )
+        spoofing = foreign or not details["port_security_enabled"]
+        if spoofing != has_spoofing(self._networkutils, port_id):
+            self._networkutils.set_vswitch_port_mac_spoofing(port_id, spoofing)
 
     def disconnect(self, port_id):
         """Take an adapter from its switch."""

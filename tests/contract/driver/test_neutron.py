@@ -116,6 +116,24 @@ class NeutronTest(OnHyperVTest):
         """)
         self.assertEqual([True, ["192.0.2.1/32"], True], said)
 
+    def test_addresses_that_are_not_the_adapters(self):
+        said = self.nova("""
+            from hyperv_driver import oswin
+            wait_for(lambda: core.get_agents(admin))
+            one = port(network())
+            make_adapter(one)
+            spoofing = lambda: oswin.has_spoofing(networkutils, one["id"])
+            update = lambda **changes: core.update_port(admin, one["id"], {"port": changes})
+            said = [active(one), spoofing()]
+            update(allowed_address_pairs=[{"ip_address": "10.0.0.200", "mac_address": "00:00:5e:00:01:01"}])
+            said.append(wait_for(spoofing))
+            update(allowed_address_pairs=[{"ip_address": "10.0.0.200", "mac_address": one["mac_address"]}])
+            said.append(wait_for(lambda: not spoofing()))
+            update(allowed_address_pairs=[], security_groups=[], port_security_enabled=False)
+            said.append(wait_for(spoofing))
+        """)
+        self.assertEqual([True, False, True, True, True], said)
+
     def test_end_of_a_live_migration(self):
         said = self.nova("""
             wait_for(lambda: core.get_agents(admin))

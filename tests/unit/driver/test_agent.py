@@ -20,6 +20,8 @@ VLAN = {
     "physical_network": "physnet1",
     "network_id": "network-1",
     "port_security_enabled": True,
+    "mac_address": "fa:16:3e:00:00:01",
+    "allowed_address_pairs": [],
 }
 
 
@@ -63,6 +65,9 @@ class FakeNetworkUtils:
 
     def _get_switch_port_allocation(self, port_id):
         return port_id, True
+
+    def _get_security_setting_data_from_port_alloc(self, port_id):
+        return None
 
     def _get_bandwidth_setting_data_from_port_alloc(self, port_id):
         rule = self.adapters[port_id].get("bandwidth", {})
