@@ -21,7 +21,7 @@ with without_eventlet():
 __all__ = [
     "ClusterUtilities", "Utilities", "adapters", "attached_files", "bandwidth", "constants", "enable_tpm",
     "exceptions", "external_switches", "has_spoofing", "inject_nmi", "instances", "iops_limit",
-    "numa_nodes", "planned_machines", "reserves_bandwidth",
+    "is_elsewhere", "numa_nodes", "planned_machines", "reserves_bandwidth",
 ]  # fmt: skip
 
 _ABSOLUTE = 2  # BandwidthReservationMode
@@ -79,6 +79,13 @@ def bandwidth(networkutils, port_id):
         return {}
     kbps = {"max_kbps": setting.Limit // units.Ki, "min_kbps": setting.Reservation // units.Ki}
     return {name: value for name, value in kbps.items() if value}
+
+
+def is_elsewhere(networkutils, port_id, switch):
+    """Whether a port is on another virtual switch, where os-win's connect_vnic_to_vswitch leaves it."""
+    port, found = networkutils._get_switch_port_allocation(port_id, expected=False)
+    connected = found and port.HostResource and port.HostResource[0]
+    return bool(connected) and networkutils.get_vswitch_id(switch) not in connected
 
 
 def has_spoofing(networkutils, port_id):

@@ -8,7 +8,7 @@ Set-VMNetworkAdapter).
 from neutron_lib import constants
 
 from hyperv_driver.oswin import constants as oswin
-from hyperv_driver.oswin import has_spoofing
+from hyperv_driver.oswin import has_spoofing, is_elsewhere
 
 
 class Unwireable(Exception):
@@ -39,6 +39,8 @@ class Wiring:
             switch = self._mappings.switch(details["physical_network"])
         except LookupError as error:
             raise Unwireable(str(error)) from error
+        if is_elsewhere(self._networkutils, port_id, switch):
+            self.disconnect(port_id)
         self._networkutils.connect_vnic_to_vswitch(switch, port_id)
         untagged = details["segmentation_id"] if network_type == constants.TYPE_VLAN else 0
         if tagged:

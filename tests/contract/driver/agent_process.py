@@ -31,6 +31,7 @@ from neutron_lib.agent import topics  # noqa: E402
 from neutron_lib.plugins import directory  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 
+from hyperv_driver import oswin  # noqa: E402, F401
 from tests.contract.driver import agent_on_host  # noqa: E402
 from tests.contract.driver.agent_on_host import (  # noqa: E402, F401
     bandwidth,

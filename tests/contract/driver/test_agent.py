@@ -3,6 +3,7 @@
 
 import subprocess
 
+from lab.hyperv_model.host import HostFacts
 from tests.contract.driver.on_hyperv import HyperVHostTest, OnHyperVTest
 from tests.features import feature
 
@@ -24,6 +25,7 @@ V2 = "root/virtualization/v2"
 
 class AgentTest(OnHyperVTest):
     program = "tests.contract.driver.agent_process"
+    facts = HostFacts(switches=("external", "other"))
 
     @classmethod
     def prepare(cls):
@@ -64,6 +66,17 @@ class AgentTest(OnHyperVTest):
             said = [active(good), plugin.ports[other]["status"], plugin.ports[tunnel]["status"]]
         """)
         self.assertEqual([True, "BUILD", "BUILD"], said)
+
+    def test_adapter_on_another_switch(self):
+        said = self.nova("""
+            port_id = plugin.add_port(22, **{"binding:host_id": ""})
+            make_adapter(port_id)
+            networkutils.connect_vnic_to_vswitch("other", port_id)
+            plugin.ports[port_id]["binding:host_id"] = HOST
+            plugin.notify(port_id)
+            said = [active(port_id), oswin.is_elsewhere(networkutils, port_id, "external"), vlans(port_id)[1]]
+        """)
+        self.assertEqual([True, False, 122], said)
 
     def test_adapter_that_goes(self):
         said = self.nova("""
@@ -203,7 +216,8 @@ class AgentTest(OnHyperVTest):
         self.assertEqual([True, [1024000, 0], True, True], said)
 
     def test_switch_that_reserves_no_bandwidth(self):
-        (switch,) = self.model.store.of(V2, "Msvm_VirtualEthernetSwitchSettingData")
+        switches = self.model.store.of(V2, "Msvm_VirtualEthernetSwitchSettingData")
+        (switch,) = (each for each in switches if each["ElementName"] == "external")
         switch["BandwidthReservationMode"] = 1
         self.addCleanup(switch.update, BandwidthReservationMode=2)
         said = self.nova("""

@@ -63,14 +63,14 @@ class FakeNetworkUtils:
             raise exceptions.InvalidParameterValue(param_name="max_kbps", param_value=rule["max_kbps"])
         self.adapters[port_id]["bandwidth"] = rule
 
-    def _get_switch_port_allocation(self, port_id):
-        return port_id, True
+    def _get_switch_port_allocation(self, port_id, expected=True):
+        return types.SimpleNamespace(name=port_id, HostResource=[]), True
 
-    def _get_security_setting_data_from_port_alloc(self, port_id):
+    def _get_security_setting_data_from_port_alloc(self, port):
         return None
 
-    def _get_bandwidth_setting_data_from_port_alloc(self, port_id):
-        rule = self.adapters[port_id].get("bandwidth", {})
+    def _get_bandwidth_setting_data_from_port_alloc(self, port):
+        rule = self.adapters[port.name].get("bandwidth", {})
         return types.SimpleNamespace(
             Limit=1024 * rule.get("max_kbps", 0), Reservation=1024 * rule.get("min_kbps", 0)
         )
