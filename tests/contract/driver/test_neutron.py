@@ -196,7 +196,8 @@ class NeutronTest(OnHyperVTest):
     def test_bandwidth_in_placement(self):
         said = self.nova("""
             inventory = lambda: [each for each in requests if each[1].endswith("/inventories")]
-            wait_for(lambda: inventory() and core.get_agents(admin)[0]["resources_synced"])
+            reported = lambda: core.get_agents(admin, filters={"host": [HOST]})[0]["resources_synced"]
+            wait_for(lambda: inventory() and reported(), 60)
             _method, path, body = inventory()[-1]
             provider, said = path.split("/")[2], [body["inventories"]]
             told = lambda of: [body for _method, path, body in requests if body and path.endswith(of)]
@@ -212,6 +213,7 @@ class NeutronTest(OnHyperVTest):
                 one = port(network(), qos_policy_id=minimum, **{"binding:profile": profile})
                 said.append(one["binding:vif_type"])
         """)
+        self.assertNotIn("raised", said)
         inventory = {"allocation_ratio": 1.0, "min_unit": 1, "step_size": 1, "reserved": 0, "total": 10000000}
         self.assertEqual({"NET_BW_EGR_KILOBIT_PER_SEC": inventory}, said[0])
         self.assertEqual("hv1:HyperV agent:external", said[1])
