@@ -22,7 +22,7 @@ LOG = logging.getLogger(__name__)
 
 # Seconds between two looks for the adapters of ports that neutron has announced, and for how long: nova makes
 # the adapter soon after it has bound the port, and starts the instance when the adapter is wired.
-EAGER_INTERVAL = 0.2
+EAGER_INTERVAL = 0.1
 ANNOUNCED_FOR = 60
 # Seconds until the next try with what failed.
 RETRY_AFTER = 5
