@@ -29,6 +29,7 @@ class ImageCache:
     def __init__(self, vhdutils, pathutils):
         self._vhdutils = vhdutils
         self._pathutils = pathutils
+        self._inspected = set()
 
     def get(self, context, image_id, disk_format, trusted_certs=None):
         """The path of an image's file, fetched from Glance if need be.
@@ -40,20 +41,26 @@ class ImageCache:
         """
         path = paths.cached_image(image_id, disk_format)
         with lockutils.lock(path):
-            if self._pathutils.exists(path):
-                os.utime(path)  # it is in use: see remove_unused
-                return path
-            self._pathutils.check_create_dir(paths.image_cache())
-            part = f"{path}.{uuidutils.generate_uuid()}{paths.PART}"
-            nova_images.fetch(context, image_id, part, trusted_certs)
-            try:
-                disk = images.inspect(part, disk_format)
-            except images.UnacceptableDisk as error:
-                self._pathutils.remove(part)
-                raise exception.ImageUnacceptable(image_id=image_id, reason=str(error)) from error
-            LOG.info("Fetched image %s: %s of %d bytes", image_id, disk.format, disk.virtual_size)
-            self._put(part, path)
+            if not self._pathutils.exists(path):
+                self._fetch(context, image_id, disk_format, path, trusted_certs)
+            elif path not in self._inspected:
+                # Another driver's, perhaps, which inspected nothing.
+                _inspect(image_id, path, disk_format)
+            self._inspected.add(path)
+            os.utime(path)  # it is in use: see remove_unused
         return path
+
+    def _fetch(self, context, image_id, disk_format, path, trusted_certs):
+        self._pathutils.check_create_dir(paths.image_cache())
+        part = f"{path}.{uuidutils.generate_uuid()}{paths.PART}"
+        nova_images.fetch(context, image_id, part, trusted_certs)
+        try:
+            disk = _inspect(image_id, part, disk_format)
+        except exception.ImageUnacceptable:
+            self._pathutils.remove(part)
+            raise
+        LOG.info("Fetched image %s: %s of %d bytes", image_id, disk.format, disk.virtual_size)
+        self._put(part, path)
 
     def get_ahead(self, context, image_id, disk_format):
         """Fetch an image before an instance needs it; return whether that was to be done."""
@@ -114,3 +121,10 @@ class ImageCache:
                     parent = self._vhdutils.get_vhd_parent_path(root)
                     found.add(os.path.basename(parent or "").lower())
         return found
+
+
+def _inspect(image_id, path, disk_format):
+    try:
+        return images.inspect(path, disk_format)
+    except images.UnacceptableDisk as error:
+        raise exception.ImageUnacceptable(image_id=image_id, reason=str(error)) from error

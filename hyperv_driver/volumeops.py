@@ -16,7 +16,7 @@ from oslo_concurrency import lockutils
 from oslo_log import log as logging
 from oslo_utils import strutils
 
-from hyperv_driver import oswin, quotas
+from hyperv_driver import oswin, paths, quotas
 from hyperv_driver.connectors import SMBFS, Properties
 from hyperv_driver.driveops import Volume
 from hyperv_driver.oswin import constants, exceptions
@@ -115,7 +115,8 @@ class VolumeOps:
 
         :raises nova.exception.VolumeDriverNotFound: no connector speaks the volume's protocol
         :raises nova.exception.VolumeEncryptionNotSupported:
-        :raises nova.exception.VolumeAttachFailed: it is read-only, or wanted on another bus
+        :raises nova.exception.VolumeAttachFailed: it is read-only, wanted on another bus, or a file that is
+            not right on its share
         """
         protocol, data = connection_info["driver_volume_type"], connection_info["data"]
         serial = connection_info["serial"]
@@ -130,6 +131,10 @@ class VolumeOps:
         if disk_bus not in (None, "scsi"):
             raise exception.VolumeAttachFailed(
                 volume_id=serial, reason=f"it is wanted on the bus {disk_bus}, expected scsi"
+            )
+        if _is_file(connection_info) and not paths.is_safe(data["name"]):
+            raise exception.VolumeAttachFailed(
+                volume_id=serial, reason=f"its file on the share is {data['name']!r}, expected one name"
             )
         if not data.get("qos_specs"):
             return

@@ -396,13 +396,28 @@ class ImageCacheTest(base.DriverTestCase):
         with mock.patch.object(pathutils, "rename", rename):
             first = self.driver._imagecache.get(self.context, made.image_ref, "vhd")
         self.assertEqual([os.path.basename(first)], os.listdir(cache))
-        (cache / f"{made.image_ref}.vhd").unlink()
-        self.fetches.clear()
         parts = []
-        with mock.patch.object(pathutils, "rename", lambda part, path: parts.append(part)):
+
+        def note(part, path):
+            parts.append(part)
+            os.rename(part, path)
+
+        with mock.patch.object(pathutils, "rename", note):
             for _host in range(2):
+                (cache / f"{made.image_ref}.vhd").unlink()
                 self.driver._imagecache.get(self.context, made.image_ref, "vhd")
         self.assertEqual(2, len(set(parts)))
+
+    def test_what_another_driver_cached_is_inspected(self):
+        first, second = instance("x-1"), instance("x-2")
+        (self.instances / "_base").mkdir()
+        (self.instances / "_base" / f"{first.image_ref}.vhdx").write_bytes(base.image_file("vhdx"))
+        lie = self.instances / "_base" / f"{second.image_ref}.vhdx"
+        lie.write_bytes(base.image_file("vhd"))
+        self.spawn(first)
+        error = self.assertRaises(exception.ImageUnacceptable, self.spawn, second)
+        self.assertIn("its content is vhd, expected vhdx", str(error))
+        self.assertEqual(([], True), (self.fetches, lie.exists()))
 
     def test_young_ones_stay_and_use_makes_young(self):
         made = self.spawn()

@@ -39,6 +39,8 @@ class VolumesTest(base.DriverTestCase):
             ("encryption is not supported", iscsi_volume("one"), {"encryption": {"provider": "luks"}}),
             ("read-only", iscsi_volume("one", access_mode="ro"), {}),
             ("the bus virtio, expected scsi", iscsi_volume("one"), {"disk_bus": "virtio"}),
+            ("expected one name", smb_volume("one", r"..\C$\Windows\x.vhdx"), {}),
+            ("expected one name", smb_volume("one", "../x.vhdx"), {}),
         ):
             error = self.assertRaises(exception.NovaException, self.attach, made, volume, **arguments)
             self.assertIn(words, str(error))
