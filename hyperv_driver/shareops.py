@@ -92,7 +92,7 @@ class ShareOps:
             if not there or self._pathutils.exists(there):
                 continue
             self._pathutils.check_create_dir(os.path.dirname(there))
-            part = f"{there}.{instance.uuid}"
+            part = f"{there}.{instance.uuid}{paths.PART}"
             with compute_utils.disk_ops_semaphore:
                 self._pathutils.copy(parent, part, fail_if_exists=False)
             try:

@@ -348,6 +348,21 @@ with mock.patch.object(hyperv._shareops._pathutils, "copy_folder_files", copy):
         self.assertEqual(["InstanceFaultRollback", RUNNING, ["_base", NAME]], said)
         self.assertEqual(["HV1"], self.homes())
         self.assertFalse(self.folder_of(1, "_aside").exists())
+        # What came of an image that was on its way is known for that to the other host.
+        said = self.source("""
+from hyperv_driver import paths
+copied = []
+def copy(source, path, fail_if_exists):
+    copied.append(path)
+    raise OSError("The network path was not found")
+shutil.rmtree(paths.on_host("127.40.0.2", paths.image_cache()), ignore_errors=True)
+with mock.patch.object(hyperv._shareops._pathutils, "copy", copy):
+    try:
+        hyperv.migrate_disk_and_power_off(admin, made, "127.40.0.2", large, [port], {})
+    except Exception as error:
+        said = [type(error).__name__, find()[0], copied[0].endswith(paths.UNFINISHED["_base"])]
+""")
+        self.assertEqual(["InstanceFaultRollback", RUNNING, True], said)
 
     @feature("Evacuate")
     def test_evacuation_of_a_lost_host(self):
