@@ -89,6 +89,11 @@ class SnapshotOps:
         if state == powerops.OFF:
             yield
             return
+        if instance.image_meta.properties.get("os_require_quiesce"):
+            raise exception.InstanceQuiesceNotSupported(
+                f"cannot snapshot {instance.name}: it is {powerops.NAMES.get(state, state)}, its image has "
+                "os_require_quiesce, and no checkpoint waits for its file systems; needs Off"
+            )
         _files, disks = self._vmutils.get_vm_storage_paths(instance.name)
         if disks:
             raise exception.NovaException(

@@ -97,7 +97,7 @@ REASONS = {
     "pages are left to copy",
     "Set the administrator's password": "Hyper-V sets none; cloudbase-init does, at the guest's first boot",
     "Quiesced snapshots (os_require_quiesce)": "Hyper-V freezes a guest's file systems within its own "
-    "checkpoints alone, and nova wants them frozen until it says so",
+    "checkpoints alone, and nova wants them frozen until it says so; such an instance is powered off first",
     "Host maintenance mode": "nova's API has it no more since microversion 2.43; a service is disabled, and "
     "its servers are migrated, by two commands",
     "Shielded instances": "Windows provisions them on a host that a Host Guardian Service attests, by "

@@ -55,6 +55,14 @@ class SnapshotTest(base.DriverTestCase):
         )
         self.assertEqual(before, self.files())
 
+    def test_image_that_requires_what_a_checkpoint_does_not(self):
+        self.made.system_metadata = {"image_os_require_quiesce": "yes"}
+        error = self.assertRaises(exception.InstanceQuiesceNotSupported, self.snapshot)
+        self.assertIn("it is Running, its image has os_require_quiesce", str(error))
+        self.driver.power_off(self.made)
+        self.snapshot()
+        self.assertEqual(1, len(self.uploads))
+
     def test_machine_writes_elsewhere_while_its_disk_is_copied(self):
         self.snapshot()
         self.assertEqual([["root_1.avhdx"]], self.resting)
