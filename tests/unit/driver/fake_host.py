@@ -428,6 +428,10 @@ class FakeHostUtils:
             raise exceptions.OSWinException("Namespace is not supported")
         return self.guardian
 
+    def host_power_action(self, action):
+        if action not in ("shutdown", "reboot"):
+            raise NotImplementedError(action)
+
     def get_cpus_info(self):
         return 2 * [
             {
