@@ -101,7 +101,7 @@ REASONS = {
     "Host maintenance mode": "nova's API has it no more since microversion 2.43; a service is disabled, and "
     "its servers are migrated, by two commands",
     "Shielded instances": "Windows provisions them on a host that a Host Guardian Service attests, by "
-    "classes (root/msps) of which Microsoft documents none, so that a simulated host could only guess what "
+    "classes (root/msps) of which we found no reference, so that a simulated host could only guess what "
     "they refuse; images that ask for it are refused, and a virtual TPM takes none of that",
 }
 
