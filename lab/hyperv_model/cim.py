@@ -59,13 +59,27 @@ class Method:
 
 
 class ClassDefinition:
-    """A class with everything it inherits; names are matched regardless of case, as WMI does."""
+    """A class with everything it inherits; names are matched regardless of case, as WMI does.
 
-    def __init__(self, name, namespace, server, parent=None, properties=(), methods=(), association=False):
+    :ivar dynamic: a provider has its instances, not the repository (documented: WMI's qualifier)
+    """
+
+    def __init__(
+        self,
+        name,
+        namespace,
+        server,
+        parent=None,
+        properties=(),
+        methods=(),
+        association=False,
+        dynamic=False,
+    ):
         self.name = name
         self.namespace = namespace
         self.server = server
         self.parent = parent
+        self.dynamic = dynamic
         self.association = association or bool(parent and parent.association)
         self.properties = dict(parent.properties) if parent else {}
         self.properties.update((item.name.lower(), item) for item in properties)

@@ -6,6 +6,7 @@ socket of :mod:`lab.hyperv_model.server` (WMI clients in other processes). Every
 process, and is gone with it.
 """
 
+import contextlib
 import ntpath
 import pathlib
 import shutil
@@ -295,12 +296,17 @@ class Namespace:
         _, _, class_name, keys = parse_path(target)
         definition = self.definition(class_name)
         declared = definition.method(method)
-        with self._model.lock:
+        with contextlib.ExitStack() as locked:
+            locked.enter_context(self._model.lock)
             if not keys and not declared.static:
                 raise CimError(errors.INVALID_OBJECT_PATH, f"{class_name}.{method} needs an instance")
             instance = self._store.at(target, self.name) if keys else None
             inputs = self._inputs(definition, declared, arguments)
-            outputs = providers.function_for(definition, declared)(self._model, instance, **inputs)
+            function = providers.function_for(definition, declared)
+            if definition.dynamic:
+                # It is not of the repository, and may wait for a program that asks for what is.
+                locked.close()
+            outputs = function(self._model, instance, **inputs)
         return _outputs(definition, declared, outputs)
 
     def put(self, path: str, values: dict) -> None:

@@ -2,8 +2,8 @@
 """Reads the part of MOF (DSP0221) that the files of schema/ are written in.
 
 Classes with single inheritance, properties with defaults, methods; of the qualifiers only ``key``, ``in``,
-``out``, ``required``, ``static`` and ``association`` are known. ``#pragma namespace("…")`` holds for what
-follows it.
+``out``, ``required``, ``static``, ``association`` and ``dynamic`` are known. ``#pragma namespace("…")`` holds
+for what follows it.
 An embedded instance is of the type ``object``.
 """
 
@@ -15,7 +15,7 @@ _TOKEN = re.compile(
     r'\s*(?:(?P<pragma>#pragma namespace)|(?P<string>"(?:[^"\\]|\\.)*")|(?P<number>-?\d+)|(?P<word>\w+)'
     r"|(?P<sign>[][{}():;,=]))"
 )
-_QUALIFIERS = {"key", "in", "out", "static", "required", "association"}
+_QUALIFIERS = {"key", "in", "out", "static", "required", "association", "dynamic"}
 
 
 def parse(text, server, known):
@@ -72,7 +72,14 @@ class _Reader:
             self._member(properties, methods)
         self._expect(";")
         classes[name.lower()] = ClassDefinition(
-            name, self._namespace, self._server, parent, properties, methods, "association" in qualifiers
+            name,
+            self._namespace,
+            self._server,
+            parent,
+            properties,
+            methods,
+            "association" in qualifiers,
+            "dynamic" in qualifiers,
         )
 
     def _member(self, properties, methods):

@@ -30,6 +30,7 @@ class Store:
             )
         self._folded = {namespace.lower(): namespace for namespace in self.definitions}
         self._instances = {}
+        self._providers = {}
         self._associations = {}
         self._associated = {
             namespace: {
@@ -90,6 +91,15 @@ class Store:
             HealthState=5,
         )
 
+    def provide(self, namespace, class_name, values):
+        """Have the instances of a dynamic class from a function, which returns the values of each as a dict
+        whenever someone asks.
+        """
+        definition = self.definition(namespace, class_name)
+        self._providers[namespace, definition.name.lower()] = lambda: [
+            Instance(definition, each) for each in values()
+        ]
+
     def insert(self, instance):
         where = self._instances[instance.namespace, instance.class_name.lower()]
         if instance.identity in where:
@@ -135,7 +145,7 @@ class Store:
         return [
             instance
             for name in self._families[namespace, class_name.lower()]
-            for instance in self._instances[namespace, name].values()
+            for instance in self._present(namespace, name).values()
             if all(instance[key] == value for key, value in wanted.items())
         ]
 
@@ -151,11 +161,24 @@ class Store:
                 f"{class_name} has the keys {', '.join(item.name for item in definition.keys)}, "
                 f"got {', '.join(keys) or 'none'}",
             )
-        found = self._instances[namespace, class_name.lower()].get(identity(class_name, keys))
+        found = self._present(namespace, class_name.lower()).get(identity(class_name, keys))
         if found is None:
             keys_text = ",".join(f'{name}="{value}"' for name, value in keys.items())
             raise CimError(errors.NOT_FOUND, f"not found: {class_name}.{keys_text}")
         return found
+
+    def _present(self, namespace, name):
+        """The instances of one class by their identity: those of the repository, or of its provider."""
+        if not self.definitions[namespace][name].dynamic:
+            return self._instances[namespace, name]
+        provider = self._providers.get((namespace, name))
+        if provider is None:
+            raise CimError(
+                errors.PROVIDER_LOAD_FAILURE,
+                f"{self.definitions[namespace][name].name}: there is no Windows around {self.server} that"
+                " has any",
+            )
+        return {instance.identity: instance for instance in provider()}
 
     def at(self, path, namespace=None):
         """The instance at an object path.

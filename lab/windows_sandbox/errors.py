@@ -24,6 +24,7 @@ PROCESS_ABORTED = 1067
 SERVICE_DEPENDENCY_FAIL = 1068
 SERVICE_LOGON_FAILED = 1069
 SERVICE_EXISTS = 1073
+SERVICE_NEVER_STARTED = 1077
 NO_SHUTDOWN_IN_PROGRESS = 1116
 NO_SUCH_PRIVILEGE = 1313
 LOGON_FAILURE = 1326
@@ -68,6 +69,7 @@ MESSAGES = {
     PASSWORD_MUST_CHANGE: "The user's password must be changed before signing in",
     NO_SHUTDOWN_IN_PROGRESS: "Unable to abort the system shutdown because no shutdown was in progress",
     SHUTDOWN_IS_SCHEDULED: "A system shutdown has already been scheduled",
+    SERVICE_NEVER_STARTED: "No attempts to start the service have been made since the last boot",
     SERVICE_EXISTS: "The specified service already exists",
     SERVICE_DEPENDENCY_DELETED: "The dependency service does not exist or has been marked for deletion",
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab import guesses
 from lab.guesses import Guess, Guesses
-from lab.windows_sandbox import command_prompt, errors, tools
+from lab.windows_sandbox import command_prompt, errors, tools, wmi
 from lab.windows_sandbox.accounts import ADMINISTRATORS, REMOTE_MANAGEMENT, Accounts
 from lab.windows_sandbox.ansible import payload
 from lab.windows_sandbox.ansible.powershell import PowerShell
@@ -117,6 +117,7 @@ class WindowsHost:
         """
         self.model = model
         model.host, model.guesses = self, self.guesses
+        wmi.provide(self, model)
         self.certificates.trust_in(tls_context)
         self.start_up()
 

@@ -22,6 +22,9 @@ from lab.windows_sandbox.containment import Containment
 from lab.windows_sandbox.environment import Environment
 from lab.windows_sandbox.errors import Win32Error
 
+# What is always there: their ids are Windows' own.
+SYSTEM_PROCESSES = (("System Idle Process", 0), ("System", 4))
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -33,10 +36,18 @@ class Completed:
 
 
 class Child:
-    """A running process of the name `image`; read() hands out its output as lab/winrm_server/host.py asks."""
+    """A running process; read() hands out its output as lab/winrm_server/host.py asks.
 
-    def __init__(self, popen: subprocess.Popen, image: str):
-        self._popen, self.image = popen, image
+    :ivar path: of its program, in C:\\
+    :ivar image: that program's name
+    :ivar started: when, in seconds since the epoch
+    """
+
+    def __init__(self, popen: subprocess.Popen, path: str, command_line: str):
+        self._popen, self.path, self.command_line = popen, path, command_line
+        self.image, self.started = ntpath.basename(path), time.time()
+        # TerminateProcess is told 1 as a rule.
+        self._terminated_with = 1
         self._news = threading.Condition()
         self._output = {"stdout": bytearray(), "stderr": bytearray()}
         self._readers = [
@@ -83,9 +94,10 @@ class Child:
             self._news.wait_for(lambda: self._exit_code is not None, timeout)
             return self._exit_code
 
-    def terminate(self) -> None:
+    def terminate(self, exit_code: int = 1) -> None:
         """End it with all that it started; harmless when it has ended."""
         if self._exit_code is None:
+            self._terminated_with = exit_code
             _kill_tree(self._popen)
 
     def _collect(self, name: str, stream: IO[bytes]) -> None:
@@ -100,9 +112,8 @@ class Child:
         for reader in self._readers:
             reader.join()
         with self._news:
-            # Windows' exit codes are unsigned; killed here means ended by TerminateProcess there, which gives
-            # 1 as a rule.
-            self._exit_code = 1 if code < 0 else code
+            # Windows' exit codes are unsigned; killed here means ended by TerminateProcess there.
+            self._exit_code = self._terminated_with if code < 0 else code
             self._news.notify_all()
 
 
@@ -181,7 +192,7 @@ class Processes:
             popen = self._starter.submit(subprocess.Popen, command, pass_fds=[descriptor], **streams).result()
         finally:
             os.close(descriptor)
-        child = Child(popen, ntpath.basename(program.path))
+        child = Child(popen, program.path, command_line)
         with self._lock:
             self._children = {other for other in self._children if other.exit_code is None} | {child}
         return child

@@ -102,9 +102,17 @@ class ServiceController:
             default = (
                 Running("running", controls=("stop",))
                 if configuration.name in BUILT_IN_SERVICES
-                else Running()
+                else Running(exit_code=errors.SERVICE_NEVER_STARTED)
             )
             return self._running.setdefault(configuration.name, default)
+
+    def all(self) -> list[tuple[Configuration, Running]]:
+        """Return what is installed, with its present state, in the order of the names."""
+        with self._changed:
+            return [
+                (self.installed.read(name), self.query(name))
+                for name in sorted(self.installed.names(), key=str.lower)
+            ]
 
     def create(self, configuration: Configuration) -> None:
         self.installed.create(configuration)
@@ -124,9 +132,16 @@ class ServiceController:
     def start(self, name: str) -> None:
         """Start a service and the ones it depends on, and return when it runs.
 
-        :raises Win32Error: 1053 if it does not connect or hangs, 1056 if it runs, 1058 if it is disabled,
-            1068 if a dependency does not start, 1069 if its account cannot log on, 1075 if there is none of
-            its name, 1066 or its own error if it stops at once
+        :raises Win32Error: as begin_start() does; 1053 if it hangs, 1066 or its own error if it stops at once
+        """
+        self._await_running(*self.begin_start(name))
+
+    def begin_start(self, name: str) -> tuple[Configuration, Running]:
+        """Start a service, when those that it depends on run, and return when its program has connected, as
+        StartServiceW does (documented).
+
+        :raises Win32Error: 1053 if it does not connect, 1056 if it runs, 1058 if it is disabled, 1068 if a
+            dependency does not start, 1069 if its account cannot log on, 1075 if there is none of its name
         """
         configuration = self.installed.read(name)
         service = self.query(name)
@@ -148,7 +163,7 @@ class ServiceController:
                 self._changed.notify_all()
             self.events.start_failed(configuration, error)
             raise
-        self._await_running(configuration, service)
+        return configuration, service
 
     def _start_dependencies(self, configuration: Configuration) -> None:
         for dependency in configuration.dependencies:
@@ -242,9 +257,22 @@ class ServiceController:
     def stop(self, name: str, *, force: bool = False) -> None:
         """Stop a service, and with `force` those that depend on it first; return when it has stopped.
 
+        :raises Win32Error: as begin_stop() does; 1053 if it hangs
+        """
+        configuration, service, child = self.begin_stop(name, force=force)
+        if not self._await_progress(service, "stop_pending"):
+            raise Win32Error(
+                errors.SERVICE_REQUEST_TIMEOUT, configuration.name, "it is stop_pending without progress"
+            )
+        # It has stopped by its own word; what it starts next should find the program gone too.
+        child.wait(PENDING_PATIENCE)
+
+    def begin_stop(self, name: str, *, force: bool = False) -> tuple[Configuration, Running, Child]:
+        """Tell a service to stop, when those that depend on it have with `force`, and return when it has
+        answered, as ControlService does (documented).
+
         :raises Win32Error: 1051 if others depend on it, 1052 or 1061 if it takes no stop now, 1053 if it does
-            not
-            answer, 1062 if it does not run
+            not answer, 1062 if it does not run
         """
         configuration = self.installed.read(name)
         service = self.query(name)
@@ -278,12 +306,7 @@ class ServiceController:
                 raise Win32Error(
                     errors.SERVICE_REQUEST_TIMEOUT, configuration.name, "it does not answer to stop"
                 )
-        if not self._await_progress(service, "stop_pending"):
-            raise Win32Error(
-                errors.SERVICE_REQUEST_TIMEOUT, configuration.name, "it is stop_pending without progress"
-            )
-        # It has stopped by its own word; what it starts next should find the program gone too.
-        child.wait(PENDING_PATIENCE)
+        return configuration, service, child
 
     def start_automatic(self) -> None:
         """Start what starts with the host; failures are in the event log."""

@@ -9,7 +9,7 @@ import re
 from lab.windows_sandbox import command_line as lines
 from lab.windows_sandbox import errors
 from lab.windows_sandbox.errors import Win32Error
-from lab.windows_sandbox.processes import Completed
+from lab.windows_sandbox.processes import SYSTEM_PROCESSES, Completed
 from lab.windows_sandbox.session import Session
 from lab.windows_sandbox.tools.reply import done, failed
 
@@ -22,12 +22,9 @@ _WIDTHS = (25, 8, 16, 11, 12)
 _SERVICES_HEAD = ("Image Name", "PID", "Services")
 _SERVICES_WIDTHS = (25, 8, 44)
 
-# What is always there: their ids are Windows' own.
-_SYSTEM = (("System Idle Process", 0), ("System", 4))
-
 
 def _running(session: Session) -> list[tuple[str, int]]:
-    return [*_SYSTEM, *((child.image, child.pid) for child in session.host.processes.running())]
+    return [*SYSTEM_PROCESSES, *((child.image, child.pid) for child in session.host.processes.running())]
 
 
 def _bad(tool: str, word: str) -> Completed:
@@ -101,9 +98,11 @@ def _row(row: tuple[str, ...], widths: tuple[int, ...]) -> str:
 
 def _hosted(session: Session) -> dict[int, str]:
     """Return the services by the id of the process that they run in."""
-    controller = session.host.services
-    children = {name: controller.query(name).child for name in controller.installed.names()}
-    return {child.pid: name for name, child in children.items() if child and child.exit_code is None}
+    return {
+        running.child.pid: service.name
+        for service, running in session.host.services.all()
+        if running.child and running.child.exit_code is None
+    }
 
 
 def taskkill(session: Session, text: str, stdin: bytes) -> Completed:

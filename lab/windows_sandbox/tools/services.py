@@ -93,9 +93,7 @@ def _query(session: Session, rest: list[str], *, more: bool = False) -> Complete
     wanted = chosen.get("state=", "active")
     text = ""
     # This host has no drivers.
-    names = controller.installed.names() if chosen.get("type=") != "driver" else []
-    for name in sorted(names, key=str.lower):
-        service, running = controller.installed.read(name), controller.query(name)
+    for service, running in controller.all() if chosen.get("type=") != "driver" else []:
         if wanted == "all" or (running.state == "stopped") == (wanted == "inactive"):
             text += _status(service, running, more=more, title=f"DISPLAY_NAME: {service.display_name}\n")
     return done(text)

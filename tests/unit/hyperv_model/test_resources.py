@@ -3,6 +3,7 @@
 
 from lab.hyperv_model import errors, resources, states
 from lab.hyperv_model.errors import CimError
+from lab.windows_sandbox import wmi  # noqa: F401 - registers what Windows around does
 from tests.unit.hyperv_model.case import ModelCase, xml
 
 RASD = "Msvm_ResourceAllocationSettingData"
