@@ -45,7 +45,8 @@ _RETURNED = {
 }
 
 _START_MODES = {"auto": "Auto", "delayed": "Auto", "manual": "Manual", "disabled": "Disabled"}
-# ChangeStartMode's own word for Auto (documented). Its Boot and System are for drivers only (documented).
+# ChangeStartMode's own words (documented), in any case (inferred: scripts write them so). Its Boot and System
+# are for drivers only (documented).
 _CHANGED_MODES = {"automatic": "auto", "manual": "manual", "disabled": "disabled"}
 _TYPES = {"win32_own_process": "Own Process", "win32_share_process": "Share Process"}
 # Inferred: which of the documented values of Status go with which State.
@@ -154,6 +155,7 @@ def start_service(controller, name):
 @provides("Win32_Service.StopService")
 @_returning
 def stop_service(controller, name):
+    """The service may still run right after (documented)."""
     controller.begin_stop(name)
 
 
