@@ -51,7 +51,7 @@ HOST, PROJECT = "hv1", "project-1"
 vlan_ids = itertools.count(101)
 begun = threading.local()
 asked = []  # what the agent has asked neutron-server, but for its reports: (method, arguments)
-requests = []  # what Placement was asked: (method, path, body)
+requests = []  # what Placement was asked since the agent started: (method, path, body)
 
 
 class Placement(http.server.BaseHTTPRequestHandler):
@@ -171,7 +171,6 @@ def noting(ask):
 def reset():
     """Nothing of a test is in another's way: each has networks, groups and ports of its own."""
     asked.clear()
-    requests.clear()
 
 
 placement = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Placement)
