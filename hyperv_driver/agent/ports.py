@@ -8,6 +8,7 @@ neutron, of RabbitMQ or of WMI delays it and loses nothing.
 
 import queue
 import time
+from concurrent import futures
 
 from oslo_log import log as logging
 from oslo_utils import uuidutils
@@ -140,10 +141,15 @@ class Ports:
             self._filter_again(list(self._refilter))
 
     def _wire_all(self, due):
-        details, failed = self._server.details(due)
-        groups = self._acls and self._server.security_groups(due)
+        # Side by side: an instance waits for the answers.
+        with futures.ThreadPoolExecutor() as pool:
+            asked = pool.submit(self._server.details, due)
+            asked_groups = pool.submit(self._server.security_groups, due) if self._acls else None
+            asked_trunks = pool.submit(self._trunks.of, due)
+        details, failed = asked.result()
+        groups = asked_groups and asked_groups.result()
+        trunks = asked_trunks.result()
         wanted_policies = {policy_of(wanted) for wanted in details.values()} - {None}
-        trunks = self._trunks.of(due)
         policies = self._server.policies(wanted_policies) if wanted_policies else {}
         self._postpone(failed)
         up, down = [], []
