@@ -13,6 +13,7 @@
 ``rescueops``                another disk to boot from, for a while
 ``migrationops``             another flavor
 ``snapshotops``              its root disk as a new image
+``volumesnapshotops``        snapshots of volumes over SMB, which cinder has nova take
 ``leftovers``                what a nova-compute that died left behind
 ``configdriveops``           what nova tells the guest, written by ``iso9660``
 ``images``                   what a VHD or VHDX file is, read from the file itself

@@ -6,6 +6,7 @@ What is not here, nova's base class answers with NotImplementedError, and ``capa
 
 from nova.image import glance
 from nova.virt import driver, hardware
+from nova.volume import cinder
 
 from hyperv_driver import (
     config,
@@ -33,6 +34,7 @@ from hyperv_driver import (
     tpmops,
     vmops,
     volumeops,
+    volumesnapshotops,
 )
 from hyperv_driver.errors import converts_exceptions
 
@@ -131,6 +133,9 @@ class HyperVDriver(driver.ComputeDriver):
         )
         self._snapshotops = snapshotops.SnapshotOps(
             vmutils, vhdutils, pathutils, self._diskops, drives, self._image_api
+        )
+        self._volumesnapshotops = volumesnapshotops.VolumeSnapshotOps(
+            vmutils, vhdutils, pathutils, self._volumeops, drives, self._powerops, cinder.API()
         )
         self._leftovers = leftovers.Leftovers(
             vmutils, utilities.livemigrationutils, pathutils, self._snapshotops
@@ -257,6 +262,12 @@ class HyperVDriver(driver.ComputeDriver):
 
     def snapshot(self, context, instance, image_id, update_task_state):
         self._snapshotops.snapshot(context, instance, image_id, update_task_state)
+
+    def volume_snapshot_create(self, context, instance, volume_id, create_info):
+        self._volumesnapshotops.create(context, instance, volume_id, create_info)
+
+    def volume_snapshot_delete(self, context, instance, volume_id, snapshot_id, delete_info):
+        self._volumesnapshotops.delete(context, instance, volume_id, snapshot_id, delete_info)
 
     def rescue(self, context, instance, network_info, image_meta,
                rescue_password, block_device_info, share_info):  # fmt: skip

@@ -21,7 +21,7 @@ with without_eventlet():
 __all__ = [
     "ClusterUtilities", "Utilities", "adapters", "attached_files", "bandwidth", "constants", "enable_tpm",
     "exceptions", "external_switches", "has_spoofing", "inject_nmi", "instances", "iops_limit",
-    "is_elsewhere", "numa_nodes", "planned_machines", "reserves_bandwidth",
+    "is_elsewhere", "numa_nodes", "planned_machines", "reserves_bandwidth", "set_merged_parent",
 ]  # fmt: skip
 
 _ABSOLUTE = 2  # BandwidthReservationMode
@@ -123,6 +123,17 @@ def attached_files(vmutils):
     """The files in the drives of all virtual machines, for which os-win has no method."""
     disks = vmutils._conn.Msvm_StorageAllocationSettingData(["HostResource"])
     return [path for disk in disks for path in disk.HostResource or ()]
+
+
+def set_merged_parent(vmutils, child, parent):
+    """Tell a virtual disk that its parent has been merged into that one's own.
+
+    os-win's reconnect_parent_vhd is for the disk that it was made from, at another path; the page of
+    SetParentVirtualHardDisk has IgnoreIDMismatch for one with another identifier, which this one has.
+    """
+    (service,) = vmutils._conn.Msvm_ImageManagementService()
+    job, code = service.SetParentVirtualHardDisk(ChildPath=child, ParentPath=parent, IgnoreIDMismatch=True)
+    vmutils._jobutils.check_ret_val(code, job)
 
 
 def numa_nodes(hostutils):

@@ -91,8 +91,6 @@ REASONS = {
     "which no driver of cinder makes",
     "Encrypted volumes": "os-brick has encryptors for Linux only",
     "Volumes exchanged for others (swap_volume)": "Hyper-V copies no disk that it passes through",
-    "Snapshots of attached volumes over SMB": "not yet: cinder's driver has nova point the drive to another "
-    "file; a volume that is detached has its snapshots",
     "Force a live migration to complete": "Hyper-V has no switch for it: it stops the guest itself when few "
     "pages are left to copy",
     "Set the administrator's password": "Hyper-V sets none; cloudbase-init does, at the guest's first boot",

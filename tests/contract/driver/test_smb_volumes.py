@@ -28,7 +28,7 @@ class SmbVolumesTest(OnHyperVTest):
         self.image = self.add_image("vhdx")
 
     def unmap(self):
-        self.nova("")
+        self.nova("records.disks.clear()")
         for mapping in self.model.store.of("root/Microsoft/Windows/SMB", "MSFT_SmbMapping"):
             self.model.mappings.remove(mapping)
 
@@ -84,6 +84,130 @@ class SmbVolumesTest(OnHyperVTest):
             self.assertEqual([(bus, DISKS[0]), ("SCSI", DISKS[1])], self.disks())
             self.nova("hyperv.destroy(admin, made, [], volumes)")
             self.assertEqual({}, self.model.mappings.mapped)
+
+    def nova_for_cinder(self, code):
+        """self.nova() that records volume one, with what cinder's driver and nova's API do to snapshots."""
+        given = """
+            import contextlib, json
+            from unittest import mock
+            from nova import objects
+
+            def record():
+                return objects.BlockDeviceMapping(volume_id="0", tag=None, connection_info=json.dumps(one))
+
+            @contextlib.contextmanager
+            def cinder(told):
+                with (
+                    mock.patch("nova.objects.BlockDeviceMapping.save"),
+                    mock.patch("nova.objects.Instance.save", lambda made, expected_task_state: None),
+                    mock.patch(
+                        "nova.volume.cinder.API.update_snapshot_status",
+                        lambda _api, _context, snapshot, status: told.append((snapshot, status)),
+                    ),
+                ):
+                    yield
+
+            def name(snapshot):
+                return one["data"]["name"].replace(".", f".{snapshot}.", 1)
+
+            def create(snapshot):
+                info = {"snapshot_id": snapshot, "type": "qcow2", "new_file": name(snapshot)}
+                hyperv.volume_snapshot_create(admin, made, "0", info)
+
+            def delete(snapshot):
+                info = {"volume_id": "0", "file_to_merge": name(snapshot)}
+                hyperv.volume_snapshot_delete(admin, made, "0", snapshot, info)
+
+            def active():
+                (disk,) = records.disks
+                return json.loads(disk.connection_info)["data"]["name"]
+        """
+        return self.nova(textwrap.dedent(given) + textwrap.dedent(code))
+
+    def chain(self, name):
+        """The names of a volume's disk and its parents, and the word at its beginning."""
+        path, names = rf"\\198.51.100.20\Volumes\{name}", []
+        with vhd.open_chain(path, self.model.local_path) as disk:
+            word = disk.read(0, 512).rstrip(b"\0").decode()
+        while path:
+            names.append(path.rpartition("\\")[2])
+            path = vhd.parent_of(self.model.local_path(path), path)
+        return names, word
+
+    def write(self, name, word):
+        """Write what the machine would, to the disk that its drive has."""
+        with vhd.open_chain(rf"\\198.51.100.20\Volumes\{name}", self.model.local_path, write=True) as disk:
+            disk.write(0, word.encode().ljust(512, b"\0"))
+
+    @feature("Snapshots of attached volumes over SMB")
+    def test_snapshots_of_the_volumes_of_running_servers(self):
+        start = (
+            'spawn(instance(image_ref=image), "vhdx", block_device_info=with_volumes(one))',
+            'boot_from_volume(instance(), one, hw_machine_type="hyperv-gen1")',
+            'boot_from_volume(instance(), one, hw_machine_type="hyperv-gen2")',
+        )
+        first, second = ("volume-1.a.vhdx", "volume-1.b.vhdx")
+        for made in start:
+            said = self.nova_for_cinder(f"""
+                made, keep, told = {made}, True, []
+                records.disks[:] = [record()]
+                with cinder(told):
+                    create("a")
+                said = [told, active(), hyperv.get_info(made).state, made.task_state]
+            """)
+            self.assertEqual([[["a", "creating"]], first, RUNNING, None], said)
+            self.write(first, "after a")
+            self.nova_for_cinder("keep, told = True, []\nwith cinder(told):\n    create('b')")
+            self.write(second, "after b")
+            self.assertEqual(([second, first, DISKS[0]], "after b"), self.chain(second))
+            self.assertEqual("after a", self.chain(first)[1])
+            self.assertEqual("", self.chain(DISKS[0])[1])
+            self.assertIn(second, [name for _controller, name in self.disks()])
+
+            # The older one first: what is in it goes to the volume, and its child has another parent.
+            said = self.nova_for_cinder("""
+                keep, told = True, []
+                with cinder(told):
+                    delete("a")
+                said = [told, active(), hyperv.get_info(made).state]
+            """)
+            self.assertEqual([[["a", "deleting"]], second, RUNNING], said)
+            self.assertEqual(([second, DISKS[0]], "after b"), self.chain(second))
+            self.assertEqual("after a", self.chain(DISKS[0])[1])
+            # Cinder's driver reads the merged one's parent, and removes it.
+            path = rf"\\198.51.100.20\Volumes\{first}"
+            self.assertIn(DISKS[0], vhd.parent_of(self.model.local_path(path), path))
+            (self.share.folder / first).unlink()
+
+            said = self.nova_for_cinder("""
+                keep, told = True, []
+                with cinder(told):
+                    delete("b")
+                said = [told, active(), hyperv.get_info(made).state]
+            """)
+            self.assertEqual([[["b", "deleting"]], DISKS[0], RUNNING], said)
+            self.assertEqual(([DISKS[0]], "after b"), self.chain(DISKS[0]))
+            (self.share.folder / second).unlink()
+            self.assertIn(DISKS[0], [name for _controller, name in self.disks()])
+            self.write(DISKS[0], "")
+            self.nova("records.disks.clear(); hyperv.destroy(admin, made, [], with_volumes(one))")
+
+    def test_snapshots_that_are_refused_leave_server_and_volume(self):
+        said = self.nova_for_cinder("""
+            made, keep, told = boot_from_volume(instance(), one), True, []
+            records.disks[:] = [record()]
+            hyperv.pause(made)
+            with cinder(told):
+                try:
+                    create("a")
+                except Exception as error:
+                    said = [str(error), told, active(), made.task_state]
+        """)
+        self.assertIn("the machine is Paused, expected Running, Saved or Off", said[0])
+        self.assertEqual([[["a", "error"]], DISKS[0], None], said[1:])
+        self.assertEqual([("IDE", DISKS[0])], self.disks())
+        self.nova("hyperv.destroy(admin, made, [], with_volumes(one))")
+        self.assertEqual(sorted(DISKS), sorted(path.name for path in self.share.folder.iterdir()))
 
     @feature("Volume QoS")
     def test_limits(self):

@@ -37,11 +37,20 @@ class FakeConnection:
     def __init__(self, vms):
         self._vms = vms
         self.planned = {}
+        self.parents = {}
 
     def Msvm_StorageAllocationSettingData(self, fields):
         assert fields == ["HostResource"]
         paths = [path for vm in self._vms.values() for _bus, path in vm["disks"]]
         return [types.SimpleNamespace(HostResource=[path]) for path in paths]
+
+    def Msvm_ImageManagementService(self):
+        return [self]
+
+    def SetParentVirtualHardDisk(self, ChildPath, ParentPath, IgnoreIDMismatch):
+        assert IgnoreIDMismatch
+        self.parents[ChildPath] = ParentPath
+        return "job", 4096
 
     def Msvm_VirtualSystemSettingData(self, fields, VirtualSystemType):
         assert (fields, VirtualSystemType) == (["ElementName", "Notes"], "planned")
@@ -196,6 +205,12 @@ class FakeVMUtils:
         name, serial = disk_res_path
         self._vm(name)["volumes"][serial] = mounted_disk_path
 
+    def update_vm_disk_path(self, disk_path, new_disk_path, is_physical=True):
+        assert not is_physical
+        self.calls.append(("update_vm_disk_path", disk_path, new_disk_path))
+        for vm in self.vms.values():
+            vm["disks"] = [(bus, new_disk_path if path == disk_path else path) for bus, path in vm["disks"]]
+
     def get_mounted_disk_by_drive_number(self, device_number):
         self.unseen -= 1
         return None if self.unseen >= 0 else f"Msvm_DiskDrive {device_number}"
@@ -295,6 +310,7 @@ class FakeVHDUtils:
 
     def __init__(self):
         self.disks = {}
+        self.merged = []
 
     def get_vhd_parent_path(self, vhd_path):
         return self.disks[vhd_path]["parent"]
@@ -309,6 +325,10 @@ class FakeVHDUtils:
 
     def create_dynamic_vhd(self, path, max_internal_size):
         self._create(path, max_internal_size, None)
+
+    def merge_vhd(self, vhd_path, delete_merged_image=True):
+        assert not delete_merged_image
+        self.merged = [*self.merged, vhd_path]
 
     def convert_vhd(self, src, dest):
         self._create(dest, self.get_vhd_size(src)["VirtualSize"], None)

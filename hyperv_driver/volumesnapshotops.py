@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Snapshots of volumes over SMB that are attached, which cinder has nova take and delete.
+
+A volume over SMB is a chain of virtual disks on its share: a snapshot makes its drive write to a new one,
+whose parents are what the snapshot holds; deleting one merges a disk into its parent. Nobody may have the
+chain open meanwhile, and Hyper-V lets no drive have another disk while the machine runs: such a machine is
+saved and resumed, so that its drive, what that is limited to and the order to boot in stay what they are
+(source: compute-hyperv 16, which does so where the drive is on IDE).
+"""
+
+import contextlib
+import ntpath
+
+from nova import exception, objects
+from nova.compute import task_states
+from oslo_serialization import jsonutils
+
+from hyperv_driver import oswin, paths, pciops, powerops
+from hyperv_driver.connectors import SMBFS
+
+
+class VolumeSnapshotOps:
+    """
+    :param volume_api: nova's client of cinder
+    """
+
+    def __init__(self, vmutils, vhdutils, pathutils, volumeops, driveops, powerops, volume_api):
+        self._vmutils = vmutils
+        self._vhdutils = vhdutils
+        self._pathutils = pathutils
+        self._volumeops = volumeops
+        self._driveops = driveops
+        self._powerops = powerops
+        self._volume_api = volume_api
+
+    def create(self, context, instance, volume_id, create_info):
+        """Have an attached volume's drive write to a new disk.
+
+        :param create_info: `snapshot_id`, and the name of the disk, `new_file`, that cinder's driver does not
+            make; its `type` says qcow2 always, as nova's API takes no other
+        """
+
+        def add(path, new):
+            with contextlib.ExitStack() as undo:
+                self._vhdutils.create_differencing_vhd(new, path)
+                undo.callback(self._pathutils.remove, new)
+                self._point(path, new)
+                undo.pop_all()
+            return new
+
+        snapshot_id, file = create_info["snapshot_id"], create_info["new_file"]
+        self._change(context, instance, volume_id, snapshot_id, file, add, "creating", "error")
+
+    def delete(self, context, instance, volume_id, snapshot_id, delete_info):
+        """Merge a disk of an attached volume's into its parent.
+
+        :param delete_info: the name of the disk, `file_to_merge`; cinder's driver reads it once more, and
+            removes it
+        """
+
+        def merge(path, merged):
+            child = self._child(path, merged)
+            parent = self._vhdutils.get_vhd_parent_path(merged)
+            self._vhdutils.merge_vhd(merged, delete_merged_image=False)
+            if child:
+                oswin.set_merged_parent(self._vmutils, child, parent)
+                return path
+            self._point(path, parent)
+            return parent
+
+        file = delete_info["file_to_merge"]
+        self._change(context, instance, volume_id, snapshot_id, file, merge, "deleting", "error_deleting")
+
+    def _change(self, context, instance, volume_id, snapshot_id, file, change, done, failed):
+        """Change a volume's chain, and tell cinder, which waits for it, how that went.
+
+        :param change: function(path of the disk that the drive has, path of the file beside it) that returns
+            the path of the disk that the drive has then
+        """
+        status = failed
+        try:
+            with _task(instance):
+                record = objects.BlockDeviceMapping.get_by_volume_and_instance(
+                    context, volume_id, instance.uuid
+                )
+                connection_info = jsonutils.loads(record.connection_info)
+                path = self._path(instance, volume_id, connection_info)
+                beside = _beside(path, file)
+                with self._at_rest(instance, volume_id):
+                    connection_info["data"]["name"] = ntpath.basename(change(path, beside))
+                    # Whatever fails from here on, the chain is what cinder asked for.
+                    status = done
+                    record.connection_info = jsonutils.dumps(connection_info)
+                    record.save()
+        finally:
+            self._volume_api.update_snapshot_status(context, snapshot_id, status)
+
+    def _path(self, instance, volume_id, connection_info):
+        protocol = connection_info["driver_volume_type"]
+        if protocol != SMBFS:
+            raise exception.InvalidVolume(
+                reason=f"volume {volume_id} is attached over {protocol}, expected {SMBFS}: cinder takes the "
+                "snapshots of any other by itself"
+            )
+        path = self._volumeops.drive_path(instance.name, connection_info)
+        if not self._driveops.is_attached(instance.name, path):
+            raise exception.DiskNotFound(
+                location=f"{path}, volume {volume_id}, in a drive of {instance.name}"
+            )
+        return path
+
+    @contextlib.contextmanager
+    def _at_rest(self, instance, volume_id):
+        state = self._vmutils.get_vm_state(instance.name)
+        if state in (powerops.OFF, powerops.SAVED):
+            yield
+            return
+        refused = f"cannot give volume {volume_id} of {instance.name} another disk: the machine"
+        if state != powerops.RUNNING:
+            # Once saved, Hyper-V has it run, and not paused again.
+            raise exception.NovaException(
+                f"{refused} is {powerops.NAMES.get(state, state)}, expected Running, Saved or Off"
+            )
+        if pciops.has_devices(instance):
+            raise exception.NovaException(
+                f"{refused} is Running with PCI devices of its host, and Hyper-V saves no such one; needs Off"
+            )
+        self._powerops.suspend(instance)
+        try:
+            yield
+        finally:
+            self._powerops.resume(instance)
+
+    def _point(self, path, new):
+        self._vmutils.update_vm_disk_path(path, new, is_physical=False)
+
+    def _child(self, top, wanted):
+        """The disk whose parent is the wanted one, in the chain below `top`; None: that is the wanted one."""
+        child, path = None, top
+        while path.lower() != wanted.lower():
+            child, path = path, self._vhdutils.get_vhd_parent_path(path)
+            if path is None:
+                raise exception.DiskNotFound(location=f"{wanted}, of which {top} is made")
+        return child
+
+
+def _beside(path, name):
+    if not paths.is_safe(name):
+        raise exception.InvalidVolume(reason=f"the disk beside {path} is {name!r}, expected one name")
+    return ntpath.join(ntpath.dirname(path), name)
+
+
+@contextlib.contextmanager
+def _task(instance):
+    """Have nova do nothing else with an instance, such as stopping one that it finds saved."""
+    instance.task_state = task_states.IMAGE_SNAPSHOT_PENDING
+    instance.save(expected_task_state=[None])
+    try:
+        yield
+    finally:
+        instance.task_state = None
+        instance.save(expected_task_state=[task_states.IMAGE_SNAPSHOT_PENDING])
