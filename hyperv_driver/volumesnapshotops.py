@@ -13,6 +13,7 @@ import ntpath
 
 from nova import exception, objects
 from nova.compute import task_states
+from oslo_concurrency import lockutils
 from oslo_serialization import jsonutils
 
 from hyperv_driver import oswin, paths, pciops, powerops
@@ -48,8 +49,10 @@ class VolumeSnapshotOps:
                 undo.pop_all()
             return new
 
-        snapshot_id, file = create_info["snapshot_id"], create_info["new_file"]
-        self._change(context, instance, volume_id, snapshot_id, file, add, "creating", "error")
+        self._change(
+            context, instance, volume_id, create_info["snapshot_id"], add, create_info.get("new_file"),
+            "creating", "error",
+        )  # fmt: skip
 
     def delete(self, context, instance, volume_id, snapshot_id, delete_info):
         """Merge a disk of an attached volume's into its parent.
@@ -68,25 +71,29 @@ class VolumeSnapshotOps:
             self._point(path, parent)
             return parent
 
-        file = delete_info["file_to_merge"]
-        self._change(context, instance, volume_id, snapshot_id, file, merge, "deleting", "error_deleting")
+        self._change(
+            context, instance, volume_id, snapshot_id, merge, delete_info.get("file_to_merge"),
+            "deleting", "error_deleting",
+        )  # fmt: skip
 
-    def _change(self, context, instance, volume_id, snapshot_id, file, change, done, failed):
+    def _change(self, context, instance, volume_id, snapshot_id, change, file, done, failed):
         """Change a volume's chain, and tell cinder, which waits for it, how that went.
 
-        :param change: function(path of the disk that the drive has, path of the file beside it) that returns
+        :param change: function(path of the disk that the drive has, path of `file` beside it) that returns
             the path of the disk that the drive has then
         """
         status = failed
         try:
-            with _task(instance):
+            # One after the other, as each leaves another path in nova's record.
+            with lockutils.lock(instance.uuid, "hyperv-snapshot-"):
                 record = objects.BlockDeviceMapping.get_by_volume_and_instance(
                     context, volume_id, instance.uuid
                 )
                 connection_info = jsonutils.loads(record.connection_info)
                 path = self._path(instance, volume_id, connection_info)
                 beside = _beside(path, file)
-                with self._at_rest(instance, volume_id):
+                self._check_state(instance, volume_id)
+                with _task(instance), self._at_rest(instance):
                     connection_info["data"]["name"] = ntpath.basename(change(path, beside))
                     # Whatever fails from here on, the chain is what cinder asked for.
                     status = done
@@ -109,22 +116,24 @@ class VolumeSnapshotOps:
             )
         return path
 
-    @contextlib.contextmanager
-    def _at_rest(self, instance, volume_id):
+    def _check_state(self, instance, volume_id):
         state = self._vmutils.get_vm_state(instance.name)
-        if state in (powerops.OFF, powerops.SAVED):
-            yield
-            return
         refused = f"cannot give volume {volume_id} of {instance.name} another disk: the machine"
-        if state != powerops.RUNNING:
-            # Once saved, Hyper-V has it run, and not paused again.
+        if state not in (powerops.RUNNING, powerops.SAVED, powerops.OFF):
+            # A paused one that is saved cannot be paused again without running.
             raise exception.NovaException(
                 f"{refused} is {powerops.NAMES.get(state, state)}, expected Running, Saved or Off"
             )
-        if pciops.has_devices(instance):
+        if state == powerops.RUNNING and pciops.has_devices(instance):
             raise exception.NovaException(
                 f"{refused} is Running with PCI devices of its host, and Hyper-V saves no such one; needs Off"
             )
+
+    @contextlib.contextmanager
+    def _at_rest(self, instance):
+        if self._vmutils.get_vm_state(instance.name) != powerops.RUNNING:
+            yield
+            return
         self._powerops.suspend(instance)
         try:
             yield
@@ -145,8 +154,11 @@ class VolumeSnapshotOps:
 
 
 def _beside(path, name):
-    if not paths.is_safe(name):
-        raise exception.InvalidVolume(reason=f"the disk beside {path} is {name!r}, expected one name")
+    _root, extension = ntpath.splitext(path)
+    if not name or not paths.is_safe(name) or not name.lower().endswith(extension.lower()):
+        raise exception.InvalidVolume(
+            reason=f"the disk beside {path} is {name!r}, expected one name that ends in {extension}"
+        )
     return ntpath.join(ntpath.dirname(path), name)
 
 

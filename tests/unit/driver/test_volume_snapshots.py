@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import time
+from concurrent import futures
 from unittest import mock
 
 from nova import exception, objects
@@ -111,12 +113,17 @@ class VolumeSnapshotsTest(base.DriverTestCase):
     def test_refusals(self):
         self.assert_refused("expected one name", self.create, "a", r"..\x.vhdx")
         self.assert_refused("expected one name", self.delete, "a", r"..\x.vhdx")
-        self.assertEqual([], self.host.vmutils.calls)
+        self.assert_refused("'new_file', expected one name that ends in .vhdx", self.create, "a", "new_file")
+        self.assert_refused("is None, expected one name", self.delete, "a", None)
+        # At once: nova's API takes nothing more for an instance with a task.
+        self.assertEqual(([], []), (self.host.vmutils.calls, self.tasks))
         self.assert_refused(rf"{SHARE}\{FIRST}, of which", self.delete)
         self.assertEqual(power_state.RUNNING, self.state())
+        self.tasks.clear()
         self.driver.pause(self.made)
         self.assert_refused("is Paused, expected Running, Saved or Off", self.create)
         self.assert_refused("is Paused, expected Running, Saved or Off", self.delete)
+        self.assertEqual([], self.tasks)
 
     def test_devices_of_the_host_are_not_saved(self):
         claim(self.made, "0000:81:00.0")
@@ -128,6 +135,7 @@ class VolumeSnapshotsTest(base.DriverTestCase):
     def test_volumes_of_other_protocols(self):
         self.record({**iscsi_volume("one"), "data": {"name": VOLUME}})
         self.assert_refused("over iscsi, expected smbfs", self.create, error=exception.InvalidVolume)
+        self.assertEqual([], self.tasks)
 
     def test_volume_that_is_in_no_drive(self):
         self.record(smb_volume("one", "other.vhdx"))
@@ -142,6 +150,21 @@ class VolumeSnapshotsTest(base.DriverTestCase):
         with mock.patch("nova.objects.Instance.save", side_effect=busy):
             self.assertRaises(exception.UnexpectedTaskStateError, self.create)
         self.assertEqual(([("a", "error")], (VOLUME, VOLUME)), (self.told, self.attached()))
+
+    def test_two_at_once_are_one_upon_the_other(self):
+        suspend = self.host.vmutils.set_vm_state
+
+        def slowly(*arguments):
+            time.sleep(0.1)
+            return suspend(*arguments)
+
+        with mock.patch.object(self.host.vmutils, "set_vm_state", slowly):
+            with futures.ThreadPoolExecutor() as pool:
+                list(pool.map(self.create, ("a", "b"), (FIRST, SECOND)))
+        top, _recorded = self.attached()
+        (below,) = {FIRST, SECOND} - {top}
+        parents = [self.disks[rf"{SHARE}\{name}"]["parent"] for name in (top, below)]
+        self.assertEqual([rf"{SHARE}\{below}", rf"{SHARE}\{VOLUME}"], parents)
 
     def test_failures_leave_no_disk_and_resume(self):
         failing = exceptions.HyperVException("out of memory")
