@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Virtual disk files that are attached to the host itself: what virtdisk.dll asks of them."""
 
-import ntpath
-
 from lab import guesses
 from lab.hyperv_model import disks, storage, vhd
 from lab.hyperv_model.errors import CimError
@@ -14,14 +12,12 @@ NOT_READY, SHARING_VIOLATION = 21, 32
 
 @serves("virtdisk.AttachVirtualDisk")
 def attach(model, path, read_only):
-    """A disk that is attached, or that a running machine has, is in use (documented: one writer)."""
-    users = [
-        machine.name
-        for machine in model.machines.values()
-        if machine.is_active and _folded(path) in map(_folded, storage.disk_paths(machine))
-    ]
-    if users or number_of(model, path) is not None:
-        raise CimError(SHARING_VIOLATION, f"{path} is used by {', '.join(users) or 'this host'}")
+    """A disk that is attached, or that a running machine writes, is in use, and so is a parent of such a disk
+    if it is to be written (documented: one writer).
+    """
+    use = storage.conflict(storage.uses(model), path, write=not read_only)
+    if use or number_of(model, path) is not None:
+        raise CimError(SHARING_VIOLATION, f"{path} is used by {use.user if use else storage.HOST}")
     with vhd.open_chain(path, model.local_path) as disk:
         disks.attach(model, disks.AttachedFile(path, disk.identifier.hex.upper(), disk.size, read_only))
 
@@ -49,7 +45,8 @@ def number_of(model, path):
         (
             number
             for number, disk in model.disks.items()
-            if isinstance(disk, disks.AttachedFile) and _folded(disk.path) == _folded(path)
+            if isinstance(disk, disks.AttachedFile)
+            and storage.fold_path(disk.path) == storage.fold_path(path)
         ),
         None,
     )
@@ -60,7 +57,3 @@ def _number(model, path):
     if number is None:
         raise CimError(NOT_READY, f"{path} is not attached")
     return number
-
-
-def _folded(path):
-    return ntpath.normpath(path).lower()

@@ -62,8 +62,8 @@ def attach(model, file):
 
 
 def attached_files(model):
-    """The paths of the files that the host has disks of, as they were given."""
-    return [disk.path for disk in model.disks.values() if isinstance(disk, AttachedFile)]
+    """The AttachedFiles that the host has disks of."""
+    return [disk for disk in model.disks.values() if isinstance(disk, AttachedFile)]
 
 
 def _take_number(model, of):

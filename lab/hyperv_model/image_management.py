@@ -207,15 +207,9 @@ def _check_unused(model, path, prefix):
     """Refuse a disk that a running machine has, itself or as a parent, or that is attached to be written
     (documented for Optimize-VHD: "must not be attached or must be attached in read-only mode").
     """
-    number = attached_disks.number_of(model, path)
-    if number is not None and not model.disks[number].read_only:
-        raise JobFailure(f"{prefix} {storage.IN_USE}")
-    for machine in model.machines.values():
-        for disk in machine.of(storage.SASD, storage.HARD_DISK) if machine.is_active else ():
-            top = disk["HostResource"][0]
-            chain = [top, *storage.parents(model, top, prefix)]
-            if path.lower() in map(str.lower, chain):
-                raise JobFailure(f"{prefix} {storage.IN_USE}")
+    for use in storage.uses(model):
+        if use.path == storage.fold_path(path) and (use.writes or use.user != storage.HOST):
+            raise JobFailure(f"{prefix} {storage.IN_USE}")
 
 
 @contextlib.contextmanager

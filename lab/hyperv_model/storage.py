@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Controllers, drives and the virtual disks in them."""
 
+import contextlib
 import errno
 import ntpath
 import typing
@@ -19,6 +20,7 @@ DVD_DRIVE = "Microsoft:Hyper-V:Synthetic DVD Drive"
 PHYSICAL_DRIVE = "Microsoft:Hyper-V:Physical Disk Drive"
 HARD_DISK = "Microsoft:Hyper-V:Virtual Hard Disk"
 DVD_DISK = "Microsoft:Hyper-V:Virtual CD/DVD Disk"
+HOST = "this host"  # who has the disks that are attached
 
 
 class Limits(typing.NamedTuple):
@@ -133,29 +135,66 @@ def disk_paths(machine):
     ]
 
 
+class Use(typing.NamedTuple):
+    """A virtual disk file that is open: its path, folded by fold_path(), who has it, and whether to write."""
+
+    path: str
+    user: str
+    writes: bool
+
+
+def fold_path(path):
+    """The path as it compares with other spellings of it."""
+    return ntpath.normpath(path).lower()
+
+
+def uses(model, without=None):
+    """The virtual disk files that running machines and the host have open.
+
+    A disk is open to be written, unless it is attached read-only; its parents are read (documented for
+    OPEN_VIRTUAL_DISK_PARAMETERS: RWDepth).
+
+    :param without: a machine whose disks do not count
+    """
+    tops = [
+        (disk["HostResource"][0], machine.name, True)
+        for machine in model.machines.values()
+        if machine is not without and machine.is_active
+        for disk in machine.of(SASD, HARD_DISK)
+    ]
+    tops += [(file.path, HOST, not file.read_only) for file in disks.attached_files(model)]
+    found = []
+    for path, user, writes in tops:
+        found.append(Use(fold_path(path), user, writes))
+        # Who has files open that are out of reach by now keeps nobody from others.
+        with contextlib.suppress(OSError, vhd.VirtualDiskError):
+            found += [Use(fold_path(link), user, False) for link in _links(model, path)]
+    return found
+
+
+def conflict(present, path, write):
+    """The Use that keeps a file from being opened: who writes it is alone, readers share it (inferred: many
+    disks have the same parent).
+
+    :param present: list of Use
+    """
+    return next((use for use in present if use.path == fold_path(path) and (write or use.writes)), None)
+
+
 def open_disks(model, machine, prefix, added=None):
     """Check, as starting a machine does, that its disks and all their parents can be opened.
 
-    Two running machines cannot write the same disk; a parent may be shared (documented).
-
     :param added: the disks that a running machine is to have as well; None: those that it has
     """
-    taken = {
-        path.lower(): other.name
-        for other in model.machines.values()
-        if other is not machine and other.is_active
-        for disk in other.of(SASD, HARD_DISK)
-        for path in disk["HostResource"]
-    } | {path.lower(): "this host" for path in disks.attached_files(model)}
+    present = uses(model, without=machine if added is None else None)
     for disk in machine.of(SASD, HARD_DISK) if added is None else added:
         path = disk["HostResource"][0]
-        if path.lower() in taken:
-            raise JobFailure(f"{prefix} Attachment '{path}' is used by '{taken[path.lower()]}'. {IN_USE}")
+        if use := conflict(present, path, write=True):
+            raise JobFailure(f"{prefix} Attachment '{path}' is used by '{use.user}'. {IN_USE}")
         for link in parents(model, path, prefix):
-            if link.lower() in taken:
+            if use := conflict(present, link, write=False):
                 raise JobFailure(
-                    f"{prefix} Attachment '{path}' needs '{link}', which '{taken[link.lower()]}' "
-                    f"writes. {IN_USE}"
+                    f"{prefix} Attachment '{path}' needs '{link}', which '{use.user}' writes. {IN_USE}"
                 )
 
 
@@ -170,11 +209,13 @@ def parents(model, path, prefix):
     except (OSError, vhd.VirtualDiskError) as error:
         what = "not found." if isinstance(error, FileNotFoundError) else "cannot be opened:"
         raise JobFailure(f"{prefix} Attachment '{path}' {what} {reason(error)}") from None
-    links = []
+    return list(_links(model, path))
+
+
+def _links(model, path):
     while parent_path := vhd.parent_of(model.local_path(path), path):
-        links.append(parent_path)
+        yield parent_path
         path = parent_path
-    return links
 
 
 def reason(error):

@@ -130,12 +130,48 @@ class PowerCase(ModelCase):
             self.request(machine, states.ENABLE)
         writer = self.define("writer", generation=2)
         self.attach(writer, base)
+        self.fail_with(
+            "base.vhdx' is used by 'first'.*0x80070020",
+            writer.system.path,
+            "RequestStateChange",
+            RequestedState=states.ENABLE,
+        )
+        for name in ("first", "second"):
+            self.request(self.machine(name), states.DISABLE)
         self.request(writer, states.ENABLE)
         third = self.define("third", generation=2)
         self.attach(third, self.file(r"C:\third.vhdx", parent=base))
         self.fail_with(
             "'writer' writes", third.system.path, "RequestStateChange", RequestedState=states.ENABLE
         )
+
+    def test_the_host_opens_disks_as_machines_do(self):
+        def attach(read_only):
+            self.model.call("virtdisk.AttachVirtualDisk", {"path": base, "read_only": read_only})
+
+        base = self.file(r"C:\base.vhdx")
+        machine = self.define(generation=2)
+        self.attach(machine, self.file(r"C:\root.vhdx", parent=base))
+        attach(read_only=False)
+        self.fail_with(
+            "'this host' writes", machine.system.path, "RequestStateChange", RequestedState=states.ENABLE
+        )
+        self.model.call("virtdisk.DetachVirtualDisk", {"path": base})
+        attach(read_only=True)
+        self.request(machine, states.ENABLE)
+        self.model.call("virtdisk.DetachVirtualDisk", {"path": base})
+        with self.assertRaisesRegex(CimError, "base.vhdx is used by vm") as caught:
+            attach(read_only=False)
+        self.assertEqual(32, caught.exception.code)
+        attach(read_only=True)
+
+    def test_a_disk_out_of_reach_keeps_no_other_machine_from_starting(self):
+        first, second = self.define("first"), self.define("second")
+        for machine in (first, second):
+            self.attach(machine, self.file(rf"C:\{machine.name}.vhd"))
+        self.request(first, states.ENABLE)
+        self.local(r"C:\first.vhd").unlink()
+        self.request(second, states.ENABLE)
 
 
 class InterruptCase(ModelCase):
