@@ -36,12 +36,15 @@ class Property:
 
 @dataclasses.dataclass(frozen=True)
 class Parameter:
-    """:ivar required: a call without it, or with null, is refused (documented: DSP0004's qualifier)"""
+    """:ivar required: a call without it, or with null, is refused (documented: DSP0004's qualifier)
+    :ivar refers_to: class that a reference is to, or None
+    """
 
     name: str
     type: str
     directions: frozenset
     required: bool = False
+    refers_to: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,9 +30,7 @@ def install(model):
 
 @provides(f"{SERVICE}.ExportSystemDefinition")
 def export_system_definition(model, service, ComputerSystem, ExportDirectory, ExportSettingData):
-    """Documented: the machine is off or saved. ComputerSystem may be its settings (inferred: os-win passes
-    them).
-    """
+    """Documented: the machine is off or saved."""
     machine = machine_of(model, ComputerSystem)
     settings = embedded.read(ExportSettingData, model.store, V2, EXPORT_SETTINGS)
     wanted = settings["CopySnapshotConfiguration"]

@@ -82,6 +82,9 @@ FAMILIES = (
     disk_space,
 )
 
+# References that take a machine as well as its settings (inferred: os-win passes both).
+TAKE_EITHER = {"AddResourceSettings.AffectedConfiguration", "ExportSystemDefinition.ComputerSystem"}
+
 
 class Model:
     """A Hyper-V host.
@@ -354,14 +357,25 @@ class Namespace:
                 value = embedded.read(value, self._store, self.name, None)
             value = checked(parameter.type, value, f"{definition.name}.{method.name} {parameter.name}")
             if value is not None and parameter.type.startswith("reference"):
+                what = f"{method.name}.{parameter.name}"
+                wanted = None if what in TAKE_EITHER else parameter.refers_to
                 single = parameter.type == "reference"
                 value = (
-                    self._store.at(value, self.name)
+                    self._referred(value, wanted, what)
                     if single
-                    else [self._store.at(path, self.name) for path in value]
+                    else [self._referred(path, wanted, what) for path in value]
                 )
             inputs[parameter.name] = value
         return inputs
+
+    def _referred(self, path, class_name, what):
+        """The instance that an input parameter refers to; one of another class than the parameter is declared
+        of is an invalid parameter (inferred: the parameters' documented classes).
+        """
+        instance = self._store.at(path, self.name)
+        if class_name and not instance.definition.is_a(class_name):
+            raise CimError(errors.INVALID_PARAMETER, f"{what} is {path}, expected a {class_name}")
+        return instance
 
 
 def _outputs(definition, method, outputs):

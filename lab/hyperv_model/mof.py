@@ -89,9 +89,11 @@ class _Reader:
             parameters = []
             while not self._accept(")"):
                 found = frozenset(self._qualifiers())
-                parameter_type, parameter, _class = self._declaration()
+                parameter_type, parameter, refers_to = self._declaration()
                 required = "required" in found
-                parameters.append(Parameter(parameter, parameter_type, found - {"required"}, required))
+                parameters.append(
+                    Parameter(parameter, parameter_type, found - {"required"}, required, refers_to)
+                )
                 self._accept(",")
             methods.append(Method(name, cim_type, tuple(parameters), "static" in qualifiers))
         else:

@@ -236,9 +236,6 @@ def equip(model, machine):
 
 @provides(f"{SERVICE}.AddResourceSettings")
 def add_resource_settings(model, service, AffectedConfiguration, ResourceSettings):
-    """AffectedConfiguration may be the machine itself as well as its settings (inferred: os-win passes
-    both).
-    """
     machine = machine_of(model, AffectedConfiguration)
     wanted = [
         embedded.read(text, model.store, V2, "CIM_ResourceAllocationSettingData")

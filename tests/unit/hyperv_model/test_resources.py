@@ -467,6 +467,18 @@ class InvocationCase(ModelCase):
             AffectedSystem=system.replace("HV1", "HV2"),
         )
 
+    def test_references_are_to_instances_of_the_class_that_is_declared(self):
+        machine = self.define()
+        for method, arguments in (
+            ("DestroySystem", {"AffectedSystem": machine.settings.path}),
+            ("RemoveResourceSettings", {"ResourceSettings": [machine.settings.path]}),
+            ("GetSummaryInformation", {"SettingData": [machine.system.path]}),
+        ):
+            with self.subTest(method=method):
+                reason = f"{method}.{next(iter(arguments))} is .*, expected a CIM_"
+                self.refuse(errors.INVALID_PARAMETER, reason, self.service, method, **arguments)
+        self.assertIs(machine, self.machine("vm"))
+
     def test_every_method_of_the_schema_is_simulated(self):
         from lab.hyperv_model import providers
 
