@@ -175,13 +175,15 @@ def add_adapter(model, machine, wanted):
 def address_of(machine, adapter):
     """Its MAC address as Hyper-V keeps it.
 
-    :raises JobFailure: it is none
+    :raises JobFailure: it is none, or one of a group of adapters (documented: KB 2758965)
     """
     address = re.sub(r"[-:]", "", adapter["Address"] or "").upper()
     if not re.fullmatch(r"[0-9A-F]{12}", address):
         raise storage.failure(
             machine, adapter, f"the MAC address is {adapter['Address']}, expected 12 hex digits"
         )
+    if int(address[:2], 16) & 1:
+        raise storage.failure(machine, adapter, f"the MAC address {address} is a multicast address")
     return address
 
 
@@ -253,6 +255,7 @@ def add_feature_settings(model, service, AffectedConfiguration, FeatureSettings)
                     INVALID_PARAMETER,
                 )
             _check_values(AffectedConfiguration["ElementName"], feature)
+            _check_extended_acl(model, AffectedConfiguration["ElementName"], feature)
             _check_bandwidth(model, AffectedConfiguration, feature)
             added.append(model.store.insert(feature).path)
         return {"ResultingFeatureSettings": added}
@@ -268,7 +271,10 @@ def modify_feature_settings(model, service, FeatureSettings):
     def work():
         for item, feature in zip(wanted, current, strict=True):
             _check_values(feature["InstanceID"], item)
-            feature.update(**{name: value for name, value in item.values.items() if value is not None})
+            changed = feature.copy()
+            changed.update(**{name: value for name, value in item.values.items() if value is not None})
+            _check_extended_acl(model, feature["InstanceID"], changed)
+            feature.update(**changed.values)
         return {"ResultingFeatureSettings": [feature.path for feature in current]}
 
     return model.jobs.run(f"{SERVICE}.ModifyFeatureSettings", current, work)
@@ -302,6 +308,53 @@ def _check_values(port, feature):
                     f"The port '{port}': {name} is {value}, expected {allowed[0]} to {allowed[-1]}.",
                     INVALID_PARAMETER,
                 )
+
+
+def _check_extended_acl(model, port, feature):
+    """Documented for Add-VMNetworkAdapterExtendedAcl, but that weights differ: inferred from
+    Remove-VMNetworkAdapterExtendedAcl, to which direction and weight name one.
+    """
+    if feature.class_name != ACLS[0]:
+        return
+    for name, (holds, expected) in EXTENDED_ACL.items():
+        if feature[name].upper() != "ANY" and not holds(feature[name].upper()):
+            raise JobFailure(
+                f"The port '{port}': {name} is {feature[name]}, expected {expected} or ANY.",
+                INVALID_PARAMETER,
+            )
+    of_port = feature["InstanceID"].rpartition("\\")[0] + "\\"
+    place = {name: feature[name] for name in ("Direction", "Weight")}
+    for other in model.store.of(V2, ACLS[0], **place):
+        if other["InstanceID"] != feature["InstanceID"] and other["InstanceID"].startswith(of_port):
+            raise JobFailure(f"The port '{port}' has an ACL of {place} already.", INVALID_PARAMETER)
+
+
+def _is_network(text):
+    try:
+        ipaddress.ip_interface(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_port_range(text):
+    first, dash, last = text.partition("-")
+    numbers = [int(part) if part.isdecimal() else -1 for part in ((first, last) if dash else (first,))]
+    return numbers == sorted(numbers) and all(0 <= number < 1 << 16 for number in numbers)
+
+
+def _is_protocol(text):
+    return text in ("TCP", "UDP") or (text.isdecimal() and int(text) < 256)
+
+
+# property → what holds of its values other than ANY, and how that is said.
+EXTENDED_ACL = {
+    "LocalIPAddress": (_is_network, "an address or a subnet"),
+    "RemoteIPAddress": (_is_network, "an address or a subnet"),
+    "LocalPort": (_is_port_range, "a port or a range"),
+    "RemotePort": (_is_port_range, "a port or a range"),
+    "Protocol": (_is_protocol, "TCP, UDP, a number"),
+}
 
 
 def _check_bandwidth(model, connection, feature):

@@ -13,6 +13,7 @@ from lab.hyperv_model.states import OFF, SAVED, TITLES
 
 REALIZED, PLANNED = "Microsoft:Hyper-V:System:Realized", "Microsoft:Hyper-V:System:Planned"
 DEFAULT_ROOT = r"C:\ProgramData\Microsoft\Windows\Hyper-V"
+LONGEST_NAME = 100  # documented: Msvm_VirtualSystemCapabilities.MaxElementNameLen
 VM_VERSION = "10.0"  # what Windows Server 2022 gives new machines (documented)
 
 # documented: Set-VMFirmware's templates
@@ -69,7 +70,11 @@ def define_system(model, service, SystemSettings, ResourceSettings, ReferenceCon
         )
     wanted = embedded.read(SystemSettings, model.store, V2, "Msvm_VirtualSystemSettingData")
     sub_type = wanted["VirtualSystemSubType"] or "Microsoft:Hyper-V:SubType:1"
-    if sub_type not in GENERATIONS or (wanted["SecureBootEnabled"] and GENERATIONS[sub_type] == 1):
+    if (
+        sub_type not in GENERATIONS
+        or (wanted["SecureBootEnabled"] and GENERATIONS[sub_type] == 1)
+        or len(wanted["ElementName"] or "") > LONGEST_NAME
+    ):
         return {"ReturnValue": INVALID_PARAMETER}
     return model.jobs.run(f"{SERVICE}.DefineSystem", [], lambda: _define(model, wanted, sub_type))
 
@@ -211,6 +216,12 @@ def _modify(model, machine, changes):
             f"'{machine.name}' failed to modify settings. {', '.join(offline)} cannot be changed while the "
             f"virtual machine is {TITLES[machine.state]}, needs Off.",
             INVALID_STATE,
+        )
+    if len(changes.get("ElementName", "")) > LONGEST_NAME:
+        raise JobFailure(
+            f"'{machine.name}' failed to modify settings. ElementName has {len(changes['ElementName'])} "
+            f"characters, expected at most {LONGEST_NAME}.",
+            INVALID_PARAMETER,
         )
     if machine.generation == 1 and changes.get("SecureBootEnabled"):
         # documented: secure boot is one of what generation 2 has and generation 1 has not

@@ -22,7 +22,7 @@ LONGEST, DEEPEST = 8192, 50
 
 _QUERY = re.compile(
     r"\s*select\s+(?P<fields>.+?)\s+from\s+(?P<class_name>\w+)(?:\s+within\s+(?P<within>\d+(?:\.\d+)?))?"
-    r"(?:\s+where\s+(?P<condition>.+?))?\s*$",
+    r"(?:\s+(?P<group>group)\s+within\s.+|\s+where\s+(?P<condition>.+?))?\s*$",
     re.I | re.S,
 )
 _TOKEN = re.compile(
@@ -69,19 +69,26 @@ class Query:
 def parse(text):
     """Parse a WQL query.
 
-    :raises CimError: WBEM_E_INVALID_QUERY, with the place where the query stops making sense
+    :raises CimError: WBEM_E_INVALID_QUERY, with the place where the query stops making sense;
+        WBEM_E_PROVIDER_NOT_CAPABLE for GROUP WITHIN (documented: "GROUP Clause")
     """
     if len(text) > LONGEST:
         raise CimError(errors.INVALID_QUERY, f"a query of {len(text)} signs; at most {LONGEST} are read")
     match = _QUERY.match(text)
     if not match:
         raise CimError(errors.INVALID_QUERY, f"not a WQL query: {text}")
+    if match["group"]:
+        _refuse_groups(text)
     reader = _Condition(match["condition"], text)
     fields = tuple(field.strip() for field in match["fields"].split(","))
     within = float(match["within"]) if match["within"] else None
     return Query(
         () if "*" in fields else fields, match["class_name"], within, reader.predicate, reader.target_class
     )
+
+
+def _refuse_groups(query):
+    raise CimError(errors.PROVIDER_NOT_CAPABLE, f"GROUP WITHIN is not simulated: {query}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,6 +137,8 @@ class _Condition:
             self.predicate = lambda subject: True
             return
         self.predicate = self._or()
+        if [text.lower() for _kind, text in self._tokens[:-3:-1]] == ["group", "within"]:
+            _refuse_groups(query)
         if self._tokens:
             self._fail(self._tokens[-1][1])
 

@@ -44,6 +44,17 @@ class SystemCase(ModelCase):
         self.assertEqual([], self.wmi.query("SELECT * FROM Msvm_SettingsDefineState"))
         self.assertTrue(self.local(path).exists())
 
+    def test_a_name_has_at_most_100_characters(self):
+        """Documented: Msvm_VirtualSystemCapabilities."""
+        machine = self.define("x" * 100)
+        settings = xml("Msvm_VirtualSystemSettingData", ElementName="x" * 101)
+        outputs, _ = self.call(self.service, "DefineSystem", SystemSettings=settings)
+        self.assertEqual(32773, outputs["ReturnValue"])
+        settings = xml(
+            "Msvm_VirtualSystemSettingData", InstanceID=machine.settings["InstanceID"], ElementName="x" * 101
+        )
+        self.fail_with("has 101 characters", self.service, "ModifySystemSettings", SystemSettings=settings)
+
     def test_some_settings_wait_for_the_machine_to_be_off(self):
         machine = self.define()
         self.request(machine, states.ENABLE)
@@ -357,6 +368,7 @@ class NetworkCase(ModelCase):
         (adapter,) = machine.of(NIC)
         change = "ModifyResourceSettings"
         self.fail_with("12 hex digits", self.service, change, **self.modify(adapter, Address="ZZ"))
+        self.fail_with("multicast", self.service, change, **self.modify(adapter, Address="01005e000001"))
         self.succeed(self.service, change, **self.modify(adapter, Address="00-15-5d-00-00-09"))
         self.assertEqual("00155D000009", adapter["Address"])
 
@@ -381,6 +393,39 @@ class NetworkCase(ModelCase):
                     AffectedConfiguration=connection,
                     FeatureSettings=[feature],
                 )
+
+    def test_extended_acls_name_what_there_is_and_differ_in_weight(self):
+        """Documented: Add-VMNetworkAdapterExtendedAcl."""
+        machine = self.define()
+        adapter = self.add(machine, NIC, "Synthetic Ethernet Port")
+        port = self.add(machine, PORT, "Ethernet Connection", Parent=adapter)
+
+        def acl(**values):
+            values = {"Direction": 1, "Action": 1, "Weight": 9, **values}
+            settings = xml("Msvm_EthernetSwitchPortExtendedAclSettingData", **values)
+            return {"AffectedConfiguration": port, "FeatureSettings": [settings]}
+
+        add = "AddFeatureSettings"
+        for name, wrong in (
+            ("LocalIPAddress", "10.0.0.256"),
+            ("RemoteIPAddress", "10.0.0.0/33"),
+            ("LocalPort", "65536"),
+            ("RemotePort", "443-80"),
+            ("Protocol", "ICMP"),
+        ):
+            with self.subTest(name=name):
+                reason = f"{name} is {wrong}, expected .* or ANY"
+                self.fail_with(reason, self.service, add, **acl(**{name: wrong}))
+        right = {"LocalIPAddress": "any", "RemoteIPAddress": "2001:db8::/64", "Protocol": "tcp"}
+        ports = {"LocalPort": "80-443", "RemotePort": "0"}
+        (added,) = self.succeed(self.service, add, **acl(**right, **ports))["ResultingFeatureSettings"]
+        self.fail_with("'Weight': 9} already", self.service, add, **acl())
+        self.succeed(self.service, add, **acl(Direction=2))
+        self.succeed(self.service, add, **acl(Weight=8))
+        settings = xml(self.wmi.at(added).class_name, InstanceID=self.wmi.at(added)["InstanceID"], Weight=8)
+        change = "ModifyFeatureSettings"
+        self.fail_with("'Weight': 8} already", self.service, change, FeatureSettings=[settings])
+        self.assertEqual(9, self.wmi.at(added)["Weight"])
 
     def test_a_connection_needs_a_switch(self):
         machine = self.define()

@@ -153,6 +153,13 @@ class WqlCase(ModelCase):
             ("SELECT * FROM Msvm_Memory WHERE (BlockSize = 1", errors.INVALID_QUERY, "missing"),
             ("SELECT COUNT(*) FROM Msvm_Memory", errors.INVALID_QUERY, "no property COUNT"),
             ("SELECT * FROM Msvm_Memory WHERE BlockSize IS 5", errors.INVALID_QUERY, "near 'IS'"),
+            ("SELECT * FROM X GROUP WITHIN 5", errors.PROVIDER_NOT_CAPABLE, "GROUP WITHIN is not simulated"),
+            (
+                "SELECT * FROM X WHERE A = 1 group within 600 BY T.Name HAVING NumberOfEvents > 25",
+                errors.PROVIDER_NOT_CAPABLE,
+                "GROUP WITHIN is not simulated",
+            ),
+            ("SELECT * FROM Msvm_Memory WHERE BlockSize = 1 GROUP", errors.INVALID_QUERY, "near 'GROUP'"),
             ("SELECT * FROM Msvm_Memory WHERE ElementName = Memory", errors.INVALID_QUERY, "near 'Memory'"),
             (
                 "SELECT * FROM Msvm_Memory WHERE BlockSize LIKE '1%'",
