@@ -123,8 +123,9 @@ class TestOverWsManagement(WmiCase):
         self.assertEqual(built_in, names())
 
     def test_wql(self):
-        found = self.wmi.query("SELECT * FROM Win32_Service WHERE Name LIKE 'vm%'")
-        self.assertEqual(["vmms"], [each["Name"] for each in found])
+        for class_name in ("Win32_Service", "Win32_BaseService", "CIM_Service"):
+            found = self.wmi.query(f"SELECT * FROM {class_name} WHERE Name LIKE 'vm%'")
+            self.assertEqual(["vmms"], [each["Name"] for each in found])
         self.install(start_mode="delayed", description="Compute")
         (found,) = self.wmi.query(
             "SELECT DisplayName, Description, DelayedAutoStart FROM Win32_Service"
@@ -205,7 +206,7 @@ class TestOverWsManagement(WmiCase):
     def test_processes(self):
         self.session.writable(r"C:\sleep.exe").symlink_to("/usr/bin/sleep")
         child = self.session.start(r"C:\sleep.exe 60")
-        names = [each["Name"] for each in self.wmi.query("SELECT Name FROM Win32_Process")]
+        names = [each["Name"] for each in self.wmi.query("SELECT Name FROM CIM_Process")]
         self.assertEqual(["System Idle Process", "System", "sleep.exe"], names)
         (process,) = self.wmi.query("SELECT * FROM Win32_Process WHERE CommandLine LIKE '%sleep.exe 60'")
         self.assertEqual(
