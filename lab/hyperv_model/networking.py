@@ -12,10 +12,12 @@ from lab.hyperv_model.machine import SERVICE
 from lab.hyperv_model.providers import provides
 
 ADAPTER = "Microsoft:Hyper-V:Synthetic Ethernet Port"
+EMULATED_ADAPTER = "Microsoft:Hyper-V:Emulated Ethernet Port"
 CONNECTION = "Microsoft:Hyper-V:Ethernet Connection"
-ADAPTER_CLASS = "Msvm_SyntheticEthernetPortSettingData"
+PORT_CLASS = "CIM_EthernetPortAllocationSettingData"
 NO_ADDRESS = "000000000000"
-ADAPTERS_PER_MACHINE = 8  # documented for synthetic adapters
+# How many a machine has at most (documented: "Plan for Hyper-V scalability in Windows Server").
+ADAPTERS = {ADAPTER: 8, EMULATED_ADAPTER: 4}
 
 # class → values of a port that nobody configured; documented, less what no client here reads.
 FEATURES = {
@@ -162,8 +164,12 @@ def _add_switch(model, name, adapter):
 
 
 def add_adapter(model, machine, wanted):
-    if len(machine.of(wanted.class_name)) >= ADAPTERS_PER_MACHINE:
-        raise storage.failure(machine, wanted, f"it has {ADAPTERS_PER_MACHINE} already")
+    sub_type = wanted["ResourceSubType"]
+    if sub_type == EMULATED_ADAPTER and machine.generation == 2:
+        # documented: Msvm_EmulatedEthernetPort
+        raise storage.failure(machine, wanted, "generation 2 has no emulated network adapters")
+    if len(machine.of(PORT_CLASS, sub_type)) >= ADAPTERS[sub_type]:
+        raise storage.failure(machine, wanted, f"it has {ADAPTERS[sub_type]} already")
     # A dynamic one is made when the machine starts first (documented; zeros: inferred).
     wanted["Address"] = address_of(machine, wanted) if wanted["StaticMacAddress"] else NO_ADDRESS
     adapter = machine.add(storage.named(machine, wanted, storage.new_device()))
@@ -187,6 +193,11 @@ def address_of(machine, adapter):
     return address
 
 
+def adapters(machine):
+    """Its network adapters of every kind."""
+    return [part for part in machine.of(PORT_CLASS) if part["ResourceSubType"] in ADAPTERS]
+
+
 def address_adapters(model, machine, prefix):
     """Give each dynamic adapter that has no address one of the host's 256: Microsoft's prefix, the last two
     octets of the host's address, and one more (documented, and that a machine that gets none does not start).
@@ -194,10 +205,10 @@ def address_adapters(model, machine, prefix):
     :raises JobFailure: they are used up
     """
     start = "00155D" + ipaddress.IPv4Address(model.facts.address).packed[2:].hex().upper()
-    for adapter in machine.of(ADAPTER_CLASS):
+    for adapter in adapters(machine):
         if adapter["StaticMacAddress"] or adapter["Address"] != NO_ADDRESS:
             continue
-        taken = {other["Address"] for each in model.machines.values() for other in each.of(ADAPTER_CLASS)}
+        taken = {other["Address"] for each in model.machines.values() for other in adapters(each)}
         free = (address for number in range(256) if (address := f"{start}{number:02X}") not in taken)
         adapter["Address"] = next(free, NO_ADDRESS)
         if adapter["Address"] == NO_ADDRESS:
@@ -208,7 +219,7 @@ def address_adapters(model, machine, prefix):
 
 
 def add_connection(model, machine, wanted):
-    adapter = storage.parent(model, machine, wanted, ADAPTER_CLASS, (ADAPTER,))
+    adapter = storage.parent(model, machine, wanted, PORT_CLASS, tuple(ADAPTERS))
     if storage.children(machine, adapter):
         raise storage.failure(machine, wanted, "the adapter has a connection already")
     check_connection(model, machine, wanted)

@@ -128,6 +128,14 @@ KINDS = {
         live=frozenset({"ElementName"}),
         evidence="documented",
     ),
+    networking.EMULATED_ADAPTER: Kind(
+        "Msvm_EmulatedEthernetPortSettingData",
+        10,
+        networking.add_adapter,
+        changeable=frozenset({"ElementName", "Address", "StaticMacAddress"}),
+        live=frozenset({"ElementName"}),
+        evidence="documented",
+    ),
     networking.CONNECTION: Kind(
         "Msvm_EthernetPortAllocationSettingData",
         33,
@@ -354,7 +362,7 @@ def _check(model, machine, part):
                 part,
                 f"IOPSReservation is {part['IOPSReservation']}, above IOPSLimit, {part['IOPSLimit']}",
             )
-    elif sub_type == networking.ADAPTER:
+    elif sub_type in networking.ADAPTERS:
         part["Address"] = networking.address_of(machine, part)
     elif sub_type == storage.PHYSICAL_DRIVE:
         passthrough.check_disk(model, machine, part)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a machine is made of: what can be added, changed and removed, and what is refused."""
 
-from lab.hyperv_model import errors, resources, states
+from lab.hyperv_model import errors, networking, resources, states
 from lab.hyperv_model.errors import CimError
 from lab.windows_sandbox import wmi  # noqa: F401 - registers what Windows around does
 from tests.unit.hyperv_model.case import ModelCase, xml
@@ -371,6 +371,30 @@ class NetworkCase(ModelCase):
         self.fail_with("multicast", self.service, change, **self.modify(adapter, Address="01005e000001"))
         self.succeed(self.service, change, **self.modify(adapter, Address="00-15-5d-00-00-09"))
         self.assertEqual("00155D000009", adapter["Address"])
+
+    def test_emulated_adapters_are_four_of_generation_1_while_it_is_off(self):
+        """Documented: "Plan for Hyper-V scalability in Windows Server", Msvm_EmulatedEthernetPort."""
+        emulated = "Msvm_EmulatedEthernetPortSettingData", "Emulated Ethernet Port"
+
+        def refuse(reason, machine):
+            settings = xml(emulated[0], ResourceSubType=f"Microsoft:Hyper-V:{emulated[1]}")
+            wanted = {"AffectedConfiguration": machine.settings.path, "ResourceSettings": [settings]}
+            self.fail_with(reason, self.service, "AddResourceSettings", **wanted)
+
+        machine = self.define()
+        self.adapter(machine)
+        added = self.add(machine, *emulated)
+        self.add(machine, PORT, "Ethernet Connection", Parent=added)
+        self.request(machine, states.ENABLE)
+        addresses = [part["Address"] for part in networking.adapters(machine)]
+        self.assertEqual(["00155D020A00", "00155D020A01"], addresses)
+        refuse("needs Off", machine)
+        self.request(machine, states.DISABLE)
+        for _ in range(3):
+            self.add(machine, *emulated)
+        refuse("it has 4 already", machine)
+        self.adapter(machine)
+        refuse("generation 2 has no emulated", self.define("two", generation=2))
 
     def test_features_have_ranges(self):
         """Documented: Set-VMNetworkAdapterVlan, and the pages of the classes."""
