@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server's life, its ways from host to host and its volumes, by the client that users have: `openstack`."""
+"""A server's life, its ways from host to host, its volumes, and an outage, by the client that users have:
+`openstack`.
+"""
 
 import json
 import os
@@ -10,6 +12,9 @@ import unittest
 from pathlib import Path
 
 import yaml
+from hyperv_tempest_plugin.host import REALIZED
+from hyperv_tempest_plugin.wsman import Namespace
+from winrm.protocol import Protocol
 
 from lab.home import Home
 from lab.pair import Pair
@@ -20,7 +25,9 @@ CLIENT = Path(sys.prefix) / "bin" / "openstack"
 JOB = "hyperv-tempest-long"
 # Seconds for one change of state, on a machine that has other work.
 PATIENCE = 240
-HOST = "OS-EXT-SRV-ATTR:host"
+# Seconds that RabbitMQ is away: nova-compute and the agent have tried several times to reach it by then.
+OUTAGE = 30
+HOST, INSTANCE = "OS-EXT-SRV-ATTR:host", "OS-EXT-SRV-ATTR:instance_name"
 
 
 class OpenStackClientTest(unittest.TestCase):
@@ -32,7 +39,8 @@ class OpenStackClientTest(unittest.TestCase):
         made = lab("nodes", "--job", JOB)
         if made.code:
             raise AssertionError(f"`lab nodes` ended with {made.code}")
-        hosts = yaml.safe_load(pair.inventory.read_text())["all"]["hosts"]
+        cls.hosts = hosts = yaml.safe_load(pair.inventory.read_text())["all"]["hosts"]
+        cls.ansible = [home.ansible / "11/bin/ansible", "--inventory", pair.inventory]
         others = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
         cls.environment = others | {
             "OS_AUTH_URL": f"http://{hosts['controller']['ansible_host']}:5000/v3",
@@ -160,3 +168,49 @@ class OpenStackClientTest(unittest.TestCase):
         self.assertNotEqual(first, self.told("server show", "booted")[HOST])
         self.act("stop", "booted", "SHUTOFF")
         self.act("start", "booted", "ACTIVE")
+
+    def test_outage_of_rabbitmq(self):
+        """What was being built is built once or not at all; what runs runs on; all goes on by itself."""
+        self.create("before", "--image=guest")
+        self.openstack("server create", "--flavor=small", "--network=net", "--image=guest", "meanwhile")
+        self.addCleanup(self.openstack, "server delete", "--wait", "meanwhile")
+        self.supervise("stop", "rabbitmq")
+        time.sleep(OUTAGE)
+        self.supervise("start", "rabbitmq")
+
+        self.openstack("server reboot", "--hard", "--wait", "before")
+        self.create("after", "--image=guest")
+        deadline = time.monotonic() + PATIENCE
+        while (meanwhile := self.told("server show", "meanwhile"))["status"] == "BUILD":
+            self.assertLess(time.monotonic(), deadline, meanwhile)
+            time.sleep(1)
+        servers = [self.told("server show", name) for name in ("before", "after")]
+        servers += [meanwhile] if meanwhile["status"] == "ACTIVE" else []
+        self.assertEqual(sorted(server[INSTANCE] for server in servers), self.machines())
+
+    def supervise(self, action, program):
+        """Have the controller's supervisord start or stop a program."""
+        line = f"/opt/hyperv-ci/venv/bin/supervisorctl -c openstack/etc/supervisord.conf {action} {program}"
+        done = subprocess.run(
+            [*self.ansible, "controller", "-m", "command", "-a", line], capture_output=True, text=True
+        )
+        self.assertEqual(0, done.returncode, done.stdout)
+
+    def machines(self):
+        """The names of the virtual machines of both Windows hosts, as these tell them."""
+        found = []
+        for host in self.hosts.values():
+            if host.get("ansible_connection") == "winrm":
+                protocol = Protocol(
+                    f"https://{host['ansible_host']}:{host['ansible_port']}/wsman",
+                    transport="certificate",
+                    cert_pem=host["ansible_winrm_cert_pem"],
+                    cert_key_pem=host["ansible_winrm_cert_key_pem"],
+                    server_cert_validation="ignore",
+                )
+                wmi = Namespace(protocol, "root/virtualization/v2")
+                realized = (
+                    f"SELECT * FROM Msvm_VirtualSystemSettingData WHERE VirtualSystemType = '{REALIZED}'"
+                )
+                found += [settings["ElementName"] for settings in wmi.query(realized)]
+        return sorted(found)
