@@ -58,6 +58,8 @@ def bandwidth(port_id):
 def vlans(port_id):
     port, _found = networkutils._get_switch_port_allocation(port_id)
     setting = networkutils._get_vlan_setting_data_from_port_alloc(port)
+    if setting is None:  # for as long as os-win exchanges it for another
+        return [None, None, []]
     untagged = setting.NativeVlanId if setting.OperationMode == 2 else setting.AccessVlanId
     return [setting.OperationMode, untagged, list(setting.TrunkVlanIdArray or ())]
 
