@@ -60,23 +60,23 @@ class Failovers(threading.Thread):
         :returns: the nova.objects.Instance taken over
         """
         logged = self._consoleops.names()
-        machines = dict(oswin.instances(self._vmutils))
-        for name in logged - machines.keys():
+        machines = set(oswin.identified_instances(self._vmutils))
+        for name in logged - {name for name, _uuid, _identifier in machines}:
             self._consoleops.stop(name)
-        self._known &= machines.items()
-        came = machines.items() - self._known
-        return [found for name, uuid in came if (found := self._examine(name, uuid))]
+        self._known &= machines
+        return [found for machine in machines - self._known if (found := self._examine(machine))]
 
-    def _examine(self, name, uuid):
+    def _examine(self, machine):
+        name, uuid, _identifier = machine
         context = nova_context.get_admin_context()
         try:
             instance = objects.Instance.get_by_uuid(context, uuid, expected_attrs=ATTRIBUTES)
         except exception.InstanceNotFound:
             LOG.warning("Virtual machine %s is of instance %s, which nova does not have.", name, uuid)
-            self._known.add((name, uuid))
+            self._known.add(machine)
             return None
         if instance.host == CONF.host:
-            self._known.add((name, uuid))
+            self._known.add(machine)
             return None
         if not self._roles.has_come(name):
             return None
@@ -94,5 +94,5 @@ class Failovers(threading.Thread):
         except Exception:  # of any of nova's services; the other instances are not to wait for it
             LOG.exception("Cannot take over from %s; trying again", instance.host, instance=instance)
             return None
-        self._known.add((name, uuid))
+        self._known.add(machine)
         return instance

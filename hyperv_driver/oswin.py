@@ -34,6 +34,20 @@ def instances(vmutils):
             yield name, notes[0]
 
 
+def identified_instances(vmutils):
+    """(name, uuid, identifier) of each that is an instance of nova's, for which os-win has no method.
+
+    A machine that is made anew, of the same instance, has another identifier.
+    """
+    realized = vmutils._conn.Msvm_VirtualSystemSettingData(
+        ["ElementName", "Notes", "VirtualSystemIdentifier"],
+        VirtualSystemType=vmutils._VIRTUAL_SYSTEM_TYPE_REALIZED,
+    )
+    for settings in realized:
+        if settings.Notes and uuidutils.is_uuid_like(settings.Notes[0]):
+            yield settings.ElementName, settings.Notes[0], settings.VirtualSystemIdentifier
+
+
 def planned_machines(vmutils):
     """(name, uuid) of each virtual machine that is yet to come, for which os-win has no method.
 

@@ -58,6 +58,13 @@ with model.cluster.change() as data:
     said = {{name: group["values"]["OwnerNode"] for name, group in data["groups"].items()}}.get("{NAME}")
 """)
 
+    def others_know_the_machine(self):
+        """Whether a simulated node has told the others what to start if it is lost."""
+        return self.hosts[0].run(f"""
+with model.cluster.change() as data:
+    said = data["groups"]["{NAME}"]["machine"] is not None
+""")
+
     def wait_until(self, condition):
         deadline = time.monotonic() + 30
         while not condition():
@@ -101,7 +108,7 @@ spawn(other, "vhdx", [], hw_machine_type="hyperv-gen2")
     @feature("Failover cluster")
     def test_a_lost_hosts_instance_is_taken_over(self):
         self.spawn()
-        time.sleep(0.5)  # a simulated node tells the others of its machines ten times a second
+        self.wait_until(self.others_know_the_machine)
         self.hosts[0].kill()
         self.programs[0].kill()
         self.wait_until(lambda: self.nova_has_it_on("HV2"))
@@ -131,7 +138,7 @@ hyperv.reboot(admin, made, [port], "HARD")
     @feature("Failover cluster")
     def test_a_failover_that_no_node_can_take(self):
         self.spawn()
-        time.sleep(0.5)
+        self.wait_until(self.others_know_the_machine)
         self.hosts[1].run(f'model.store.of("{V2}", "Msvm_VirtualEthernetSwitch")[0]["ElementName"] = "inner"')
         self.hosts[0].kill()
         self.programs[0].kill()
@@ -292,7 +299,7 @@ said = find()[0]
         self.source(self.RESIZE)
         self.record(instances={UUID: resized})
         self.destination('said_before = ""' + self.FINISH)
-        time.sleep(0.5)
+        self.wait_until(self.others_know_the_machine)
         self.hosts[1].kill()
         self.programs[1].kill()
         self.wait_until(lambda: self.nova_has_it_on("HV1"))
