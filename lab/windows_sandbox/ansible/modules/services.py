@@ -143,8 +143,8 @@ def win_service(call: ModuleCall) -> dict[str, Any]:
     return {"changed": changed, "exists": True, **_described(call, controller, wanted)}
 
 
-def _diff(call: ModuleCall, service: Configuration, state: str) -> dict[str, Any]:
-    """Return a service as the module's diff shows it."""
+def _settings(call: ModuleCall, service: Configuration) -> dict[str, Any]:
+    """Return what both modules tell of a service's configuration."""
     return {
         "dependencies": list(service.dependencies),
         "description": service.description,
@@ -158,15 +158,22 @@ def _diff(call: ModuleCall, service: Configuration, state: str) -> dict[str, Any
         "failure_reset_period_sec": service.failure_reset_period,
         "load_order_group": service.load_order_group,
         "name": service.name,
-        "password": "REDACTED",
         "path": service.path,
-        "pre_shutdown_timeout_ms": _PRE_SHUTDOWN_TIMEOUT,
-        "required_privileges": [],
         "service_type": service.service_type,
         "sid_info": "none",
         "start_mode": service.start_mode,
-        "state": _STATES.get(state, state),
         "username": _shown(call, service.account),
+    }
+
+
+def _diff(call: ModuleCall, service: Configuration, state: str) -> dict[str, Any]:
+    """Return a service as the module's diff shows it."""
+    return {
+        **_settings(call, service),
+        "password": "REDACTED",
+        "pre_shutdown_timeout_ms": _PRE_SHUTDOWN_TIMEOUT,
+        "required_privileges": [],
+        "state": _STATES.get(state, state),
     }
 
 
@@ -247,32 +254,16 @@ def _information(call: ModuleCall, service: Configuration, running: Running) -> 
     controller = call.session.host.services
     alive = running.child is not None and running.child.exit_code is None
     return {
+        **_settings(call, service),
         "checkpoint": running.checkpoint,
         "controls_accepted": list(running.controls),
-        "dependencies": list(service.dependencies),
         "dependency_of": controller.installed.dependents(service.name),
-        "description": service.description,
-        "desktop_interact": False,
-        "display_name": service.display_name,
-        "error_control": service.error_control,
-        "failure_actions": _actions(service),
-        "failure_actions_on_non_crash_failure": service.failure_actions_on_non_crash,
-        "failure_command": service.failure_command,
-        "failure_reboot_msg": service.failure_reboot_message,
-        "failure_reset_period_sec": service.failure_reset_period,
         "launch_protection": "none",
-        "load_order_group": service.load_order_group,
-        "name": service.name,
-        "path": service.path,
         "process_id": running.child.pid if alive else 0,
         "service_exit_code": running.service_exit_code,
         "service_flags": [],
-        "service_type": service.service_type,
-        "sid_info": "none",
-        "start_mode": service.start_mode,
         "state": _STATES.get(running.state, running.state),
         "triggers": [],
-        "username": _shown(call, service.account),
         "wait_hint_ms": running.wait_hint,
         "win32_exit_code": running.exit_code,
     }
