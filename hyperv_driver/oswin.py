@@ -20,8 +20,8 @@ with without_eventlet():
 
 __all__ = [
     "ClusterUtilities", "Utilities", "adapters", "attached_files", "bandwidth", "constants", "enable_tpm",
-    "exceptions", "external_switches", "has_spoofing", "inject_nmi", "instances", "iops_limit",
-    "is_elsewhere", "numa_nodes", "planned_machines", "reserves_bandwidth", "set_merged_parent",
+    "exceptions", "external_switches", "has_spoofing", "identified_instances", "inject_nmi", "instances",
+    "iops_limit", "is_elsewhere", "numa_nodes", "planned_machines", "reserves_bandwidth", "set_merged_parent",
 ]  # fmt: skip
 
 _ABSOLUTE = 2  # BandwidthReservationMode
