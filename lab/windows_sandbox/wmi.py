@@ -62,7 +62,6 @@ def provide(host: "WindowsHost", model: "Model") -> None:
 
 
 def _service(host: "WindowsHost", service: Configuration, running: Running) -> dict[str, Any]:
-    alive = running.child is not None and running.child.exit_code is None
     variables = environments.environment_of(host.registry, environments.SYSTEM, host.computer_name)
     return {
         "AcceptPause": False,
@@ -78,7 +77,7 @@ def _service(host: "WindowsHost", service: Configuration, running: Running) -> d
         "ExitCode": running.exit_code,
         "Name": service.name,
         "PathName": environments.expand(service.path, variables),
-        "ProcessId": running.child.pid if alive else 0,
+        "ProcessId": running.process_id,
         "ServiceSpecificExitCode": running.service_exit_code,
         "ServiceType": _TYPES[service.service_type],
         "Started": running.state != "stopped",

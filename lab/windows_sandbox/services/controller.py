@@ -65,6 +65,11 @@ class Running:
     reported: float = 0.0
     failures: list[float] = field(default_factory=list)
 
+    @property
+    def process_id(self) -> int:
+        """The id of the process that it runs in; 0: none."""
+        return self.child.pid if self.child is not None and self.child.exit_code is None else 0
+
 
 class ServiceController:
     """

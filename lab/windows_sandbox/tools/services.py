@@ -75,8 +75,7 @@ def _status(service: Configuration, running: Running, *, more: bool = False, tit
     text += f"        CHECKPOINT         : 0x{running.checkpoint:x}\n"
     text += f"        WAIT_HINT          : 0x{running.wait_hint:x}\n"
     if more:
-        alive = running.child is not None and running.child.exit_code is None
-        text += f"        PID                : {running.child.pid if alive else 0}\n"
+        text += f"        PID                : {running.process_id}\n"
         text += "        FLAGS              : \n"
     return text
 

@@ -252,14 +252,13 @@ def win_service_info(call: ModuleCall) -> dict[str, Any]:
 
 def _information(call: ModuleCall, service: Configuration, running: Running) -> dict[str, Any]:
     controller = call.session.host.services
-    alive = running.child is not None and running.child.exit_code is None
     return {
         **_settings(call, service),
         "checkpoint": running.checkpoint,
         "controls_accepted": list(running.controls),
         "dependency_of": controller.installed.dependents(service.name),
         "launch_protection": "none",
-        "process_id": running.child.pid if alive else 0,
+        "process_id": running.process_id,
         "service_exit_code": running.service_exit_code,
         "service_flags": [],
         "state": _STATES.get(running.state, running.state),
