@@ -9,6 +9,7 @@ neutron, of RabbitMQ or of WMI delays it and loses nothing.
 import queue
 import time
 from concurrent import futures
+from typing import NamedTuple
 
 from oslo_log import log as logging
 from oslo_utils import uuidutils
@@ -27,6 +28,14 @@ EAGER_INTERVAL = 0.1
 ANNOUNCED_FOR = 60
 # Seconds until the next try with what failed.
 RETRY_AFTER = 5
+
+
+class Answers(NamedTuple):
+    """What neutron was asked of some ports."""
+
+    details: futures.Future
+    groups: futures.Future | None
+    trunks: futures.Future
 
 
 class Ports:
@@ -55,6 +64,9 @@ class Ports:
         self._refilter = set()  # wired ports of which only the ACLs may be outdated
         self._gone = set()  # neutron has not heard yet
         self._announced = {}  # port id → until when its adapter is looked for
+        self._ahead = set()  # announced ports that neutron will be asked of ahead of their adapters
+        self._answers = {}  # port id → what neutron was asked of it, for its next wiring
+        self._pool = futures.ThreadPoolExecutor()
 
     # What other threads note
 
@@ -134,27 +146,41 @@ class Ports:
         # Those that are due get their ACLs when they are wired, if they still have any.
         self._refilter &= self._adapters.keys() - self._due.keys()
         now = time.monotonic()
-        due = [port_id for port_id, when in self._due.items() if when <= now and port_id not in self._gone]
+        due = {port_id for port_id, when in self._due.items() if when <= now and port_id not in self._gone}
         if due:
             self._wire_all(due)
         if self._refilter:
             self._filter_again(list(self._refilter))
+        self._ask(self._ahead - self._adapters.keys())
+        self._ahead.clear()
+
+    def _ask(self, port_ids):
+        """Ask neutron of ports, side by side: an instance waits for the answers."""
+        if port_ids:
+            ids = list(port_ids)
+            answers = Answers(
+                self._pool.submit(self._server.details, ids),
+                self._pool.submit(self._server.security_groups, ids) if self._acls else None,
+                self._pool.submit(self._trunks.of, ids),
+            )
+            self._answers.update(dict.fromkeys(ids, answers))
 
     def _wire_all(self, due):
-        # Side by side: an instance waits for the answers.
-        with futures.ThreadPoolExecutor() as pool:
-            asked = pool.submit(self._server.details, due)
-            asked_groups = pool.submit(self._server.security_groups, due) if self._acls else None
-            asked_trunks = pool.submit(self._trunks.of, due)
-        details, failed = asked.result()
-        groups = asked_groups and asked_groups.result()
-        trunks = asked_trunks.result()
+        self._ask(due - self._answers.keys())
+        answers = {port_id: self._answers.pop(port_id) for port_id in due}
+        details = {}
+        for port_id, answer in answers.items():
+            found, failed = answer.details.result()
+            if port_id in failed:
+                self._postpone([port_id])
+            else:
+                details[port_id] = found[port_id]
         wanted_policies = {policy_of(wanted) for wanted in details.values()} - {None}
         policies = self._server.policies(wanted_policies) if wanted_policies else {}
-        self._postpone(failed)
         up, down = [], []
         for port_id, wanted in details.items():
-            trunk = trunks.get(port_id) if wanted.get("admin_state_up") else None
+            groups = answers[port_id].groups and answers[port_id].groups.result()
+            trunk = answers[port_id].trunks.result().get(port_id) if wanted.get("admin_state_up") else None
             carried = self._trunks.vlans(wanted, trunk) if trunk else {}
             wired = self._wire(port_id, wanted, groups, policies, carried)
             if wired is not None:
@@ -210,22 +236,30 @@ class Ports:
         """Wait until it is time for the next look, or a note comes; take all notes."""
         now = time.monotonic()
         self._announced = {port_id: until for port_id, until in self._announced.items() if until > now}
+        for port_id in self._answers.keys() - self._announced.keys() - self._adapters.keys():
+            del self._answers[port_id]
         timeout = EAGER_INTERVAL if self._announced else self._interval
         try:
             function, *arguments = self._notes.get(timeout=timeout)
             while True:
+                if function != self._note_update:
+                    # It may outdate what neutron was asked of any port.
+                    self._answers.clear()
                 function(*arguments)
                 function, *arguments = self._notes.get_nowait()
         except queue.Empty:
             return
 
     def _note_update(self, port_id, here):
+        self._answers.pop(port_id, None)
         self._rewire({port_id} | self._trunks.parents_of({port_id}))
         if here and port_id not in self._adapters:
             self._announced[port_id] = time.monotonic() + ANNOUNCED_FOR
+            self._ahead.add(port_id)
 
     def _note_deletion(self, port_id):
         self._announced.pop(port_id, None)
+        self._ahead.discard(port_id)
         self._due.pop(port_id, None)
 
     def _note_rules(self, group_ids):

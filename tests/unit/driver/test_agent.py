@@ -2,6 +2,7 @@
 """The agent's decisions. That os-win, Hyper-V and neutron take them: tests/contract/driver/test_agent.py."""
 
 import types
+from concurrent import futures
 
 import testtools
 
@@ -89,8 +90,10 @@ class FakeServer:
         self.failure = None
         self.failed = []
         self.status = "alive"
+        self.asked = []
 
     def details(self, port_ids):
+        self.asked.extend(port_ids)
         self._fail()
         return {port_id: {"device": port_id, **self.ports.get(port_id, {})} for port_id in port_ids}, []
 
@@ -132,6 +135,7 @@ class PortsTest(testtools.TestCase):
         wiring, bandwidth = Wiring(self.host, mappings), Bandwidth(self.host, mappings)
         self.ports = ports.Ports(self.host, self.server, wiring, None, bandwidth, trunks, interval=0)
         self.patch(ports, "RETRY_AFTER", 0)
+        self.patch(ports, "EAGER_INTERVAL", 0)
 
     def turn(self, times=1):
         """What the loop does until it waits."""
@@ -336,6 +340,65 @@ class PortsTest(testtools.TestCase):
         self.host.adapters, self.server.ports[ONE] = {ONE: {}}, VLAN
         self.turn()
         self.assertEqual({}, self.ports._announced)
+
+    def announce(self, port_id=ONE):
+        self.server.ports[port_id] = VLAN
+        self.ports.updated(port_id, here=True)
+        self.turn(2)
+        futures.wait(self.ports._answers[port_id][::2])
+        self.assertEqual(port_id, self.server.asked[-1])
+
+    def test_asks_for_what_is_announced_before_its_adapter_is_there(self):
+        self.announce()
+        self.assertEqual([], self.server.told)
+        self.host.adapters = {ONE: {}}
+        self.turn()
+        self.assertEqual([ONE], self.server.asked)
+        self.assertEqual({"switch": "external", "vlan": 101}, self.host.adapters[ONE])
+        self.assertEqual([([ONE], [])], self.server.told)
+
+    def test_what_was_answered_ahead_is_outdated_by_any_news(self):
+        for news in (
+            lambda: self.ports.members_updated(["group-1"]),
+            lambda: self.ports.network_updated("network-1"),
+            lambda: self.ports.trunk_updated("trunk-1", ONE),
+            lambda: self.ports.updated(ONE, here=False),
+            self.ports.resync,
+        ):
+            self.announce()
+            self.server.ports[ONE] = VLAN | {"segmentation_id": 102}
+            news()
+            self.turn()
+            self.host.adapters = {ONE: {}}
+            self.turn()
+            self.assertEqual(102, self.host.adapters[ONE]["vlan"])
+            self.host.adapters = {}
+            self.turn()
+            self.server.asked.clear()
+
+    def test_another_port_outdates_nothing(self):
+        self.announce()
+        self.announce(TWO)
+        self.host.adapters = {ONE: {}}
+        self.turn()
+        self.assertEqual([ONE, TWO], self.server.asked)
+
+    def test_outage_while_asked_ahead_loses_nothing(self):
+        self.server.failure = ServerFailure("no answer")
+        self.announce()
+        self.server.failure = None
+        self.host.adapters = {ONE: {}}
+        self.turn(2)
+        self.assertEqual([], self.server.told)
+        self.turn()
+        self.assertEqual([([ONE], [])], self.server.told)
+
+    def test_what_was_answered_for_no_adapter_is_dropped(self):
+        self.announce()
+        self.patch(ports, "ANNOUNCED_FOR", 0)
+        self.ports.updated(ONE, here=True)
+        self.turn(3)
+        self.assertEqual({}, self.ports._answers)
 
 
 class ReportsTest(testtools.TestCase):
