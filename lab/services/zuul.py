@@ -182,7 +182,17 @@ def start(home: Home, service: str) -> None:
         program += ["--tenant", TENANT] if service == "attendant" else ["-f"]
     # Zuul's own programs (zuul-bwrap, ansible's) lie beside the interpreter.
     path = f"{home.venvs}/zuul/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    daemon(home, service).start([*program, "-c", home.zuul / "zuul.conf"], {"PATH": path})
+    environment = {"PATH": path, **git_credentials(home.accounts / accounts.CI.name / "git-credentials")}
+    daemon(home, service).start([*program, "-c", home.zuul / "zuul.conf"], environment)
+
+
+def git_credentials(file: Path) -> dict[str, str]:
+    """Return the environment in which git knows the passwords of a file of its credential helper `store`."""
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "credential.helper",
+        "GIT_CONFIG_VALUE_0": f"store --file='{file}'",
+    }
 
 
 def wait(home: Home) -> None:

@@ -2,13 +2,16 @@
 """zuul-executor, with what zuul.conf cannot say; run by Zuul's own interpreter.
 
 The console stream listens on loopback instead of on every address. Of the Ansible versions that Zuul knows,
-the one that is installed is all there is. And two lines of ansible.cfg differ: see Job.
+the one that is installed is all there is. Two lines of ansible.cfg differ: see Job. And git gets Gerrit's
+password elsewhere: see git_url.
 """
 
+import urllib.parse
 from pathlib import Path
 
 import zuul.lib.log_streamer
 from zuul.cmd.executor import main
+from zuul.driver.gerrit.gerritconnection import GerritConnection
 from zuul.executor.server import AnsibleJob, ExecutorServer
 from zuul.lib.ansible import AnsibleManager
 
@@ -56,8 +59,20 @@ def _replace(text: str, old: str, new: str) -> str:
     return text.replace(f"{old}\n", f"{new}\n")
 
 
+def git_url(connection: GerritConnection, project) -> str:
+    """Return a project's URL for git, without the password that Zuul has in it.
+
+    Everyone on the machine can read a command line. Git's credential helper, which the environment of this
+    process names, knows the password.
+    """
+    base = urllib.parse.urlsplit(connection.baseurl)
+    user = urllib.parse.quote(connection.user, safe="")
+    return base._replace(netloc=f"{user}@{base.netloc}", path=f"{base.path}/a/{project.name}").geturl()
+
+
 if __name__ == "__main__":
     zuul.lib.log_streamer.LogStreamer = LoopbackLogStreamer
     ExecutorServer._ansible_manager_class = OneAnsible
     ExecutorServer._job_class = Job
+    GerritConnection.getGitUrl = git_url
     main()

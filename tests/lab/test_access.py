@@ -180,5 +180,16 @@ class UsersTest(LabTest):
         with self.assertRaisesRegex(LabError, "with 40[03]"):
             self.vote(accounts.CI, accounts.NOVA, "Verified", 2)
 
+    def test_git_has_no_password_on_its_command_line(self):
+        """Where Zuul's repositories come from is what it calls git with."""
+        remotes = [
+            git(config.parent, "remote", "get-url", "origin")
+            for config in (self.home.zuul / "git").rglob(".git/config")
+        ]
+        self.assertTrue(remotes)
+        for remote in remotes:
+            url = urllib.parse.urlsplit(remote)
+            self.assertEqual((accounts.CI.name, None), (url.username, url.password))
+
     def test_zuul_has_no_configuration_errors(self):
         self.assertEqual([], zuul.get(f"tenant/{zuul.TENANT}/config-errors"))
