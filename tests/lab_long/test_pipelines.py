@@ -5,6 +5,7 @@ import time
 
 from lab import changes, config_project, projects
 from lab.services import accounts
+from tests.lab.command import lab
 from tests.lab_long.review import ReviewTest
 
 # Seconds in which Zuul has taken an event, or has let it pass.
@@ -54,6 +55,7 @@ class PipelinesTest(ReviewTest):
     def test_a_merge_publishes_the_config_project_and_the_driver(self):
         """A change to trusted/ becomes a commit of hyperv-ci-config once it is merged."""
         before = projects.head(self.home, accounts.CONFIG)
+        self.addCleanup(lab, "publish", "--force")
         text = self.show(accounts.DRIVER, "trusted/settings.yaml")
         name = f"Hyper-V {time.time_ns()} CI"
         old = config_project.settings()["ci_name"]
