@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scripts that Ansible's own plugins send outside of modules, and what each does.
 
-They are recognised by their text (inferred from ansible-core 2.18: plugins/connection/winrm.py,
+They are recognised by their text (inferred from ansible-core 2.18 and 2.21: plugins/connection/winrm.py,
 plugins/shell/powershell.py), or come by name (from 2.19 on). Anything else is no script of Ansible's, and is
 not run.
 """
@@ -19,6 +19,7 @@ from lab.windows_sandbox.errors import Win32Error
 from lab.windows_sandbox.session import Session
 
 _QUOTED = r"'((?:[^']|'')*)'"
+_STRICT = r"Set-StrictMode -Version Latest\s+"
 
 
 class ScriptFailed(Exception):
@@ -91,29 +92,34 @@ _MAKE_TEMPORARY_DIRECTORY = (
     rf".*\$tmp_path = \[System\.Environment\]::ExpandEnvironmentVariables\({_QUOTED}\)\s+"
     rf"\$tmp = New-Item -Type Directory -Path \$tmp_path -Name {_QUOTED}\s.*"
 )
-_REMOVE = rf"Set-StrictMode -Version Latest\s+Remove-Item {_QUOTED} -Force(?: -Recurse)?;.*"
+# 2.21 has no more before and after it, and no quotes around what needs none.
+_REMOVE = (
+    rf"(?:{_STRICT})?Remove-Item (?:{_QUOTED}|([\w\\.\[\]/~!%^:-]+)) -Force(?: -Recurse)?(?:;.*)?"
+)
 _EXPAND_USER = (
     r"Set-StrictMode -Version Latest\s+try \{ [^}]*\} catch \{\}; Write-Output "
     rf"(?:\(Get-Location\)\.Path|\(\(Get-Location\)\.Path \+ {_QUOTED}\)|{_QUOTED})\s.*"
 )
 
-# win_reboot's three (ansible.windows 2: plugin_utils/_reboot.py). AutoLogonChecked is what Windows makes when
-# it is ready for a logon.
+# win_reboot's three (ansible.windows 2 and 3: plugin_utils/_reboot.py). AutoLogonChecked is what Windows
+# makes when it is ready for a logon.
 _BOOT_TIME = (
-    r"Set-StrictMode -Version Latest\s+"
+    rf"(?:{_STRICT})?"
     r"\(Get-CimInstance -ClassName Win32_OperatingSystem -Property LastBootUpTime\)"
-    r"\.LastBootUpTime\.ToFileTime\(\)\s.*"
+    r"\.LastBootUpTime\.ToFileTime\(\)[\s;].*"
 )
 _REBOOT = (
-    r"Set-StrictMode -Version Latest\s+\$ErrorActionPreference = 'Continue'\s.*"
-    rf"\{{ shutdown\.exe /r /t (\d+) /c {_QUOTED} \|.*ConvertTo-Json -Compress .*"
+    rf"(?:{_STRICT})?\$ErrorActionPreference = 'Continue'\s.*"
+    rf"\{{ (?:C:\\Windows\\System32\\)?shutdown\.exe /r /t (\d+) /c {_QUOTED} \|.*ConvertTo-Json -Compress .*"
 )
 _LOGON_READY = (
-    r"Set-StrictMode -Version Latest\s+"
+    rf"(?:{_STRICT})?"
     r"Get-Item -LiteralPath 'HKLM:\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\Winlogon"
     r"\\AutoLogonChecked'"
-    r" -ErrorAction Stop; '(success-[0-9a-f-]+)'\s.*"
+    r" -ErrorAction Stop; '(success-[0-9a-f-]+)'[\s;].*"
 )
+# What it tries when a restart is scheduled already.
+_ABORT = rf"(?:{_STRICT})?(?:C:\\Windows\\System32\\)?shutdown\.exe /a[\s;].*"
 
 
 def boot_time(session: Session) -> str:
@@ -130,6 +136,12 @@ def reboot(session: Session, seconds: int, comment: str) -> str:
     return json.dumps({"stdout": "", "stderr": "", "rc": 0})
 
 
+def abort(session: Session) -> str:
+    """Take back a restart that is scheduled: the plugin looks at nothing that is said to this."""
+    session.host.abort_restart()
+    return ""
+
+
 # Pattern → what a script does, given the session, its match, and standard input. They are compiled when one
 # comes, not when a host starts, of which they would be a twentieth.
 _WRITTEN: tuple[tuple[str, Callable[[Session, re.Match, bytes], str]], ...] = (
@@ -142,9 +154,13 @@ _WRITTEN: tuple[tuple[str, Callable[[Session, re.Match, bytes], str]], ...] = (
         _MAKE_TEMPORARY_DIRECTORY,
         lambda session, match, stdin: make_temporary_directory(session, _text(match[1]), _text(match[2])),
     ),
-    (_REMOVE, lambda session, match, stdin: remove(session, _text(match[1]))),
+    (
+        _REMOVE,
+        lambda session, match, stdin: remove(session, match[2] if match[1] is None else _text(match[1])),
+    ),
     (_BOOT_TIME, lambda session, match, stdin: boot_time(session)),
     (_REBOOT, lambda session, match, stdin: reboot(session, int(match[1]), _text(match[2]))),
+    (_ABORT, lambda session, match, stdin: abort(session)),
     (_LOGON_READY, lambda session, match, stdin: match[1]),
     (_EXPAND_USER, lambda session, match, stdin: _written_expand_user(session, match)),
 )
