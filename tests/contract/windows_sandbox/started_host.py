@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from pathlib import Path
@@ -45,13 +44,33 @@ def make_certificate(folder, name, user=None):
     subprocess.run(command, check=True, capture_output=True)
 
 
+def newest_python(versions):
+    """Return the program of the first of these versions ("3.14", …) that this machine has, or None.
+
+    It is looked for on the search path, and where pyenv and uv keep those that they have installed.
+    """
+    home = Path.home()
+    kept = [*home.glob(".pyenv/versions/*/bin"), *home.glob(".local/share/uv/python/*/bin")]
+    path = os.pathsep.join([*map(str, kept), *os.get_exec_path()])
+    for version in versions:
+        program = shutil.which(f"python{version}", path=path)
+        # pyenv has a program for every version on the search path, which fails if it is not the chosen one.
+        if program and subprocess.run([program, "-c", ""], stderr=subprocess.DEVNULL).returncode == 0:
+            return program
+    return None
+
+
 class AnsibleHost:
     """A host that Ansible reaches by an inventory in a folder."""
 
     def __init__(self, folder):
         self.folder = folder
-        # Another Ansible than the one of this environment has its collections from here.
-        self.ansible_bin = Path(sys.executable).parent
+        self.use_ansible(Path(sys.executable).parents[1])
+
+    def use_ansible(self, venv):
+        """Have the Ansible of a virtual environment, with the collections there, drive the host."""
+        self.ansible_bin = venv / "bin"
+        (self.collections,) = venv.glob("lib/python3*/site-packages")
 
     def write_inventory(self, **variables):
         """Write the inventory: the host "windows", reached over WinRM, with these variables more."""
@@ -70,7 +89,8 @@ class AnsibleHost:
         environment = os.environ | {
             "LC_ALL": "C.UTF-8",
             "ANSIBLE_HOME": str(self.folder / "ansible"),
-            "ANSIBLE_COLLECTIONS_PATH": sysconfig.get_path("purelib"),
+            "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
+            "ANSIBLE_LIBRARY": str(self.folder / "library"),
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_NOCOLOR": "true",
             "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
