@@ -3,8 +3,10 @@
 JSON.
 """
 
+import hashlib
 import json
 import logging
+import sys
 from typing import Any
 
 from lab.windows_sandbox.ansible import specification
@@ -19,6 +21,13 @@ LOG = logging.getLogger(__name__)
 # Ansible's own plugins keep the POSIX names although the Windows module is what they ship.
 _WINDOWS_NAMES = {"stat": "win_stat", "file": "win_file", "copy": "win_copy", "ping": "win_ping"}
 
+# Modules that check mode leaves out, and from which release on it does not (inferred from their sources).
+_NO_CHECK_MODE = {
+    "ansible.windows.win_acl": (3, 8),
+    "ansible.windows.win_command": (sys.maxsize,),
+    "ansible.windows.win_shell": (sys.maxsize,),
+}
+
 
 def run_module(session: Session, call: Call) -> dict[str, Any]:
     """Return the module's result; a failure is a result too."""
@@ -28,7 +37,11 @@ def run_module(session: Session, call: Call) -> dict[str, Any]:
         parameters = specification.check(module, given, session.expand)
     except specification.ParametersRefused as error:
         return {"changed": False, "failed": True, "msg": str(error)}
-    run = ModuleCall(session, parameters, bool(call.arguments.get("_ansible_check_mode")), warnings)
+    check_mode = bool(call.arguments.get("_ansible_check_mode"))
+    if check_mode and module.name in _NO_CHECK_MODE and module.version < _NO_CHECK_MODE[module.name]:
+        text = f"remote module ({call.name}) does not support check mode"
+        return {"changed": False, "skipped": True, "msg": text, "warnings": warnings}
+    run = ModuleCall(session, parameters, check_mode, warnings, version=module.version)
     try:
         result = MODULES[module.name](run)
     except ModuleFailed as failure:
@@ -65,12 +78,13 @@ def _module(call: Call) -> tuple[specification.Module, list[str]]:
     ]
     for name in names:
         if name in known:
+            read = ", ".join(".".join(map(str, release.version)) for release in known[name])
             warning = (
-                f"the simulated host emulates {name} as its source was at SHA-256 {known[name].sha256[:12]}…;"
-                " the source shipped is another"
+                f"the simulated host emulates {name} as its collection has it in {read};"
+                f" the source shipped is another (SHA-256 {hashlib.sha256(call.source).hexdigest()[:12]}…)"
             )
             LOG.warning(warning)
-            return known[name], [warning]
+            return known[name][-1], [warning]
     raise specification.ParametersRefused(
         f"the simulated host has no counterpart of module {call.name}; it has {', '.join(sorted(known))}"
     )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write argument_specs.json anew from the collections that an Ansible brings.
+"""Write argument_specs.json anew from the collections that some Ansibles bring.
 
-``python -m lab.windows_sandbox.ansible.generate_specs ANSIBLE_BIN`` where ANSIBLE_BIN is the folder of
-ansible-doc. When a module's hash changes, read what changed in its source before you trust its counterpart
-here.
+``python -m lab.windows_sandbox.ansible.generate_specs ANSIBLE_BIN…`` where each ANSIBLE_BIN is a folder with
+an ansible-doc, the oldest first. When there is a new hash of a module, read what changed in its source before
+you trust its counterpart here.
 """
 
 import hashlib
@@ -36,36 +36,38 @@ def option(documented: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def specifications(ansible_bin: Path) -> dict[str, Any]:
-    """Return the versions and the specifications of every module that is emulated."""
+def specifications(ansible_bins: list[Path]) -> dict[str, Any]:
+    """Return the versions, and for every module that is emulated what it documents, release by release."""
+    modules: dict[str, list[dict]] = {name: [] for name in sorted(MODULES)}
+    for ansible_bin in ansible_bins:
+        documented = json.loads(_output(ansible_bin / "ansible-doc", "--type", "module", "--json", *MODULES))
+        for name, releases in modules.items():
+            _add(releases, documented[name]["doc"])
+    return {"ansible_core": [_version(ansible_bin) for ansible_bin in ansible_bins], "modules": modules}
+
+
+def _add(releases: list[dict], doc: dict[str, Any]) -> None:
+    """Add a release, unless its source is that of one before."""
+    path = Path(doc["filename"])
+    digest = hashlib.sha256(path.with_suffix(".ps1").read_bytes()).hexdigest()
+    if any(digest in release["sources"].values() for release in releases):
+        return
+    collection = json.loads((path.parents[2] / "MANIFEST.json").read_text())["collection_info"]["version"]
+    options = {_NAMES.get(key, key): option(value) for key, value in doc.get("options", {}).items()}
+    if not releases or releases[-1]["options"] != options:
+        releases.append({"options": options, "sources": {}})
+    releases[-1]["sources"][collection] = digest
+
+
+def _version(ansible_bin: Path) -> str:
+    return _output(ansible_bin / "ansible", "--version").split("core ")[1].split("]")[0]
+
+
+def _output(*command: Path | str) -> str:
     environment = os.environ | {"LC_ALL": "C.UTF-8"}
-    documented = json.loads(
-        subprocess.run(
-            [ansible_bin / "ansible-doc", "--type", "module", "--json", *MODULES],
-            check=True,
-            capture_output=True,
-            env=environment,
-        ).stdout
-    )
-    version = (
-        subprocess.run(
-            [ansible_bin / "ansible", "--version"],
-            check=True,
-            capture_output=True,
-            text=True,
-            env=environment,
-        )
-        .stdout.split("core ")[1]
-        .split("]")[0]
-    )
-    modules = {}
-    for name in sorted(MODULES):
-        doc = documented[name]["doc"]
-        source = Path(doc["filename"]).with_suffix(".ps1").read_bytes()
-        options = {_NAMES.get(key, key): option(value) for key, value in doc.get("options", {}).items()}
-        modules[name] = {"sha256": hashlib.sha256(source).hexdigest(), "options": options}
-    return {"ansible_core": version, "modules": modules}
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
 
 
 if __name__ == "__main__":
-    FILE.write_text(json.dumps(specifications(Path(sys.argv[1])), indent=1, sort_keys=True) + "\n")
+    written = specifications([Path(each) for each in sys.argv[1:]])
+    FILE.write_text(json.dumps(written, indent=1, sort_keys=True) + "\n")

@@ -142,7 +142,8 @@ def _call(payload: dict[str, Any]) -> Call:
 
 
 def _of_manifest(stdin: bytes) -> Call | PluginScript:
-    """Return what a manifest of ansible-core 2.19 asks for: scripts by name, actions around the last one."""
+    """Return what a manifest of ansible-core 2.19 or newer asks for: scripts by name, actions around the
+    last one."""
     _, separator, rest = stdin.partition(b"\n" + _SEPARATOR + b"\n")
     text, _, data = rest.partition(b"\n" + _SEPARATOR + b"\n")
     if not separator:
@@ -176,7 +177,7 @@ def _of_manifest(stdin: bytes) -> Call | PluginScript:
             become_password=become.get("BecomePassword") if become else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
-        raise UnknownPayload(f"the manifest is none of ansible-core 2.19: {error!r}") from error
+        raise UnknownPayload(f"the manifest is none of ansible-core 2.19 to 2.21: {error!r}") from error
 
 
 def _environment(value: dict[str, Any] | list | None) -> dict[str, str]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The modules' documented parameters, and the check that Ansible.Basic makes of what a task passes.
 
-argument_specs.json is made by generate_specs.py from the installed collections. Rules and words of the check
-are those of Ansible.Basic.cs (ansible-core 2.18). It is stricter in one point: the older modules ignore
+argument_specs.json is made by generate_specs.py from installed collections. Rules and words of the check are
+those of Ansible.Basic.cs (ansible-core 2.18 and 2.21). It is stricter in one point: the older modules ignore
 unknown parameters silently, here they are refused in every module.
 """
 
@@ -35,7 +35,7 @@ FROM_PLUGINS: dict[str, dict[str, dict]] = {
         "mode": {"type": "raw"},
         "follow": {"type": "bool"},
     },
-    "ansible.windows.win_file": {"_original_basename": {"type": "str"}},
+    "ansible.windows.win_file": {"_original_basename": {"type": "str"}, "_diff_peek": {"type": "bool"}},
     # Documented as required; the module asks for it with state=present only.
     "ansible.windows.win_share": {"path": {"type": "path"}},
     "ansible.windows.win_stat": {"get_md5": {"type": "bool"}},
@@ -59,26 +59,43 @@ class ParametersRefused(Exception):
 
 @dataclass(frozen=True)
 class Module:
-    """A module as documented: its full name, the SHA-256 of its source, its parameters."""
+    """A module as one release of its collection has it.
+
+    :param name: its full name
+    :param version: the collection's, the first that was read with this source
+    :param sha256: of its source
+    :param options: its parameters, as documented
+    """
 
     name: str
+    version: tuple[int, ...]
     sha256: str
     options: dict[str, dict]
 
 
 @cache
-def modules() -> dict[str, Module]:
-    """Return every module there is a specification of, by full name."""
+def modules() -> dict[str, list[Module]]:
+    """Return every module there is a specification of, by full name: its releases, the oldest first."""
     return {
-        name: Module(name, entry["sha256"], entry["options"] | FROM_PLUGINS.get(name, {}))
-        for name, entry in json.loads(FILE.read_text())["modules"].items()
+        name: sorted(
+            (
+                Module(name, tuple(map(int, version.split("."))), sha256, options)
+                for release in releases
+                for options in [release["options"] | FROM_PLUGINS.get(name, {})]
+                for version, sha256 in release["sources"].items()
+            ),
+            key=lambda module: module.version,
+        )
+        for name, releases in json.loads(FILE.read_text())["modules"].items()
     }
 
 
 def shipped(source: bytes) -> Module | None:
     """Return the module whose source this is, byte for byte, or None."""
     digest = hashlib.sha256(source).hexdigest()
-    return next((module for module in modules().values() if module.sha256 == digest), None)
+    return next(
+        (module for releases in modules().values() for module in releases if module.sha256 == digest), None
+    )
 
 
 def check(module: Module, given: dict[str, Any], expand: Callable[[str], str]) -> dict[str, Any]:

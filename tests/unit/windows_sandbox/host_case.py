@@ -6,7 +6,7 @@ from pathlib import Path
 
 import testtools
 
-from lab.windows_sandbox.ansible import execution
+from lab.windows_sandbox.ansible import execution, specification
 from lab.windows_sandbox.ansible.payload import Call
 from lab.windows_sandbox.host import WindowsHost
 from lab.windows_sandbox.session import Session
@@ -26,6 +26,11 @@ class HostCase(testtools.TestCase):
         """Return a module's result."""
         arguments = parameters | {"_ansible_check_mode": _check_mode, "_ansible_diff": _diff}
         return execution.run_module(self.session, Call(name, b"", arguments, {}, None, None))
+
+    def ship_oldest(self):
+        """Have modules come from the oldest releases that were read; without this they are the newest."""
+        oldest = {name: releases[:1] for name, releases in specification.modules().items()}
+        self.patch(specification, "modules", lambda: oldest)
 
     def succeed(self, name, /, **parameters):
         result = self.run_module(name, **parameters)

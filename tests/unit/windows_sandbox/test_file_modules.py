@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import base64
 import hashlib
+import io
+import tarfile
 import zipfile
 
 from tests.unit.windows_sandbox.host_case import HostCase
@@ -31,6 +33,37 @@ class TestWinFile(HostCase):
         self.fail_with("Could not find a part", "win_file", path=r"C:\no\x", state="touch")
         self.fail_with("Unsupported parameters", "win_file", path=r"C:\x", stat="directory")
         self.fail_with("no counterpart of module ansible.windows.win_dsc", "ansible.windows.win_dsc")
+
+    def test_times(self):
+        given = {"path": r"C:\file", "modification_time": "2025-12-29 12:34:56 +02"}
+        given |= {"modification_time_format": "yyyy-MM-dd HH:mm:ss zz", "access_time": "2025-01-01 00:00:00"}
+        self.assertTrue(self.succeed("win_file", state="touch", **given)["changed"])
+        stat = self.session.local(r"C:\file").stat()
+        self.assertEqual((1735689600, 1767004496), (stat.st_atime, stat.st_mtime))
+        self.assertFalse(self.succeed("win_file", state="touch", **given)["changed"])
+        self.assertTrue(self.succeed("win_file", path=r"C:\file", state="touch", _check_mode=True)["changed"])
+        self.assertEqual(1767004496, self.session.local(r"C:\file").stat().st_mtime)
+        self.assertTrue(self.succeed("win_file", path=r"C:\file", state="touch")["changed"])
+        for value in ("2025-02-30 00:00:00", "yesterday"):
+            self.fail_with("Invalid access_time", "win_file", path=r"C:\file", access_time=value)
+        self.fail_with(
+            "does not know tt",
+            "win_file",
+            path=r"C:\file",
+            access_time="1 PM",
+            access_time_format="HH tt",
+        )
+
+    def test_times_are_no_parameters_of_older_releases(self):
+        self.ship_oldest()
+        self.fail_with("Unsupported parameters", "win_file", path=r"C:\x", state="touch", access_time="now")
+
+    def test_peek(self):
+        self.session.writable(r"C:\binary").write_bytes(b"a\0")
+        self.write(r"C:\text", "a")
+        for path, said in (("binary", ("file", True)), ("text", ("file", False)), ("no", ("absent", False))):
+            peek = self.succeed("ansible.legacy.file", path=f"C:\\{path}", _diff_peek=True)
+            self.assertEqual(said, (peek["state"], peek["appears_binary"]))
 
     def test_variables_in_paths(self):
         self.succeed("win_file", path=r"%TEMP%\x", state="directory")
@@ -67,6 +100,19 @@ class TestWinStatAndFind(HostCase):
         self.assertEqual(["below"], self.found(file_type="directory"))
         self.assertEqual([], self.found(recurse=True, age="1h"))
         self.assertEqual(["a.log"], self.found(recurse=True, depth=1))
+
+    def test_find_both_kinds_in_the_letters_that_are_given(self):
+        self.assertEqual(["a.log", "below"], self.found(file_type="any"))
+        expression = {"patterns": [r"\.log$"], "use_regex": True, "recurse": True}
+        self.assertEqual(["a.log", "b.LOG"], self.found(**expression))
+        self.assertEqual(["a.log"], self.found(**expression, case_sensitive=True))
+        self.ship_oldest()
+        self.fail_with("value of file_type must be one of", "win_find", paths=["C:\\"], file_type="any")
+        self.assertEqual(["a.log"], self.found(patterns=["*.log"]))
+
+    def test_a_folder_s_size_is_one(self):
+        self.assertEqual(["below"], self.found(file_type="directory", size="1b"))
+        self.assertEqual([], self.found(file_type="directory", size="2b"))
 
     def test_find_in_what_is_no_folder(self):
         result = self.succeed("win_find", paths=[r"C:\nothing"])
@@ -141,3 +187,25 @@ class TestWinCopy(HostCase):
         self.succeed("community.windows.win_unzip", src=r"C:\s.zip", dest=r"C:\d", delete_archive=True)
         self.assertEqual("x", self.session.local(r"C:\d\a\file").read_text())
         self.assertFalse(self.session.exists(r"C:\s.zip"))
+
+    def pack(self, path, *entries):
+        with tarfile.open(self.session.writable(path), "w:gz") as archive:
+            for name, data in entries:
+                entry = tarfile.TarInfo(name)
+                entry.size = len(data)
+                archive.addfile(entry, io.BytesIO(data))
+
+    def test_untar(self):
+        unpack = {"src": r"C:\s.tar.gz", "dest": r"C:\d"}
+        self.pack(r"C:\s.tar.gz", ("a/file", b"x"))
+        self.assertTrue(self.succeed("community.windows.win_unzip", **unpack)["changed"])
+        self.assertEqual("x", self.session.local(r"C:\d\a\file").read_text())
+        self.fail_with("PSCX", "community.windows.win_unzip", **unpack, recurse=True)
+        self.pack(r"C:\s.tar.gz", ("../out", b"x"))
+        self.fail_with("outside the destination", "community.windows.win_unzip", **unpack)
+        self.write(r"C:\s.tar.gz", "none")
+        self.fail_with("using tar.exe", "community.windows.win_unzip", **unpack)
+        self.write(r"C:\s.zip", "none")
+        self.fail_with("Error unzipping", "community.windows.win_unzip", src=r"C:\s.zip", dest=r"C:\d")
+        self.ship_oldest()
+        self.fail_with("non-'.zip'", "community.windows.win_unzip", **unpack)

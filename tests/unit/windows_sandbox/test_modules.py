@@ -11,14 +11,17 @@ from tests.unit.windows_sandbox.host_case import HostCase
 class TestShippedSources(HostCase):
     def test_a_source_that_nobody_read_is_said(self):
         result = self.succeed("ansible.windows.win_ping")
-        self.assertIn("the source shipped is another", result["warnings"][0])
+        self.assertIn("in 2.8.0; the source shipped is another", result["warnings"][0])
 
     def test_the_source_decides_and_not_the_name(self):
         source = b"the one that was read"
         module = specification.Module(
-            "ansible.windows.win_ping", hashlib.sha256(source).hexdigest(), {"data": {"type": "str"}}
+            "ansible.windows.win_ping",
+            (3, 8, 0),
+            hashlib.sha256(source).hexdigest(),
+            {"data": {"type": "str"}},
         )
-        self.patch(specification, "modules", lambda: {module.name: module})
+        self.patch(specification, "modules", lambda: {module.name: [module]})
         result = execution.run_module(
             self.session, Call("ansible.legacy.stat", source, {"data": "x"}, {}, None, None)
         )
@@ -101,6 +104,18 @@ class TestRegistryModules(HostCase):
 
 
 class TestCommands(HostCase):
+    def test_check_mode_leaves_them_out(self):
+        for module, more in (("win_command", {}), ("win_shell", {"executable": "cmd"})):
+            left_out = self.succeed(module, _raw_params="whoami", _check_mode=True, **more)
+            self.assertEqual((True, False), (left_out["skipped"], left_out["changed"]))
+            self.assertIn("does not support check mode", left_out["msg"])
+
+    def test_shell_of_older_releases(self):
+        self.ship_oldest()
+        ran = self.succeed("win_shell", _raw_params="echo one", executable="cmd")
+        self.assertEqual("one\r\n", ran["stdout"])
+        self.fail_with("Unsupported parameters", "win_shell", cmd="echo one", executable="cmd")
+
     def test_a_folder_that_is_not_there(self):
         for module, more in (("win_command", {}), ("win_shell", {"executable": "cmd"})):
             refused = self.fail_with(

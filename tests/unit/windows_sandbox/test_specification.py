@@ -7,6 +7,7 @@ from lab.windows_sandbox.ansible.specification import Module, ParametersRefused
 
 MODULE = Module(
     "m",
+    (),
     "",
     {
         "path": {"type": "path", "required": True, "aliases": ["dest"]},
@@ -77,5 +78,7 @@ class TestSpecification(testtools.TestCase):
 
     def test_every_module_is_specified(self):
         self.assertEqual(set(MODULES), set(specification.modules()))
-        for module in specification.modules().values():
-            self.assertEqual(64, len(module.sha256))
+        for releases in specification.modules().values():
+            self.assertEqual(len(releases), len({(module.version, module.sha256) for module in releases}))
+            for module in releases:
+                self.assertEqual(64, len(module.sha256))

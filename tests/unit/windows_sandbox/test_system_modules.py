@@ -195,7 +195,10 @@ class TestSettings(TwiceCase):
         made = self.change("win_feature", name=["Multipath-IO", "Telnet-Client"])
         self.assertEqual("SuccessRestartRequired", made["exitcode"])
         self.change("win_feature", name="Telnet-Client", state="absent")
-        self.fail_with("name is not valid: 'Coffee'", "win_feature", name=["Coffee"])
+        self.assertNotIn("restart_needed", made["feature_result"][0])
+        self.fail_with("ArgumentNotValid: The role, role service, or feature", "win_feature", name=["Coffee"])
+        self.ship_oldest()
+        self.fail_with("Failed to install Windows Feature: Arg", "win_feature", name=["Coffee"])
 
     def test_firewall(self):
         self.change("ansible.windows.win_firewall", state="disabled", profiles=["Public"])
@@ -210,6 +213,7 @@ class TestSettings(TwiceCase):
     def test_acl_and_owner(self):
         self.write(r"C:\d\f.txt")
         rule = {"path": r"C:\d", "user": "Everyone", "rights": "Read, Write", "type": "allow"}
+        self.assertTrue(self.succeed("win_acl", **rule, _check_mode=True)["changed"])
         self.assertTrue(self.succeed("win_acl", **rule)["changed"])
         self.assertFalse(self.succeed("win_acl", **{**rule, "rights": "write,read"})["changed"])
         # What applies to folders and files without being asked, spelled as people do.
@@ -219,6 +223,8 @@ class TestSettings(TwiceCase):
         self.fail_with("Unable to match", "win_acl", **{**rule, "rights": "Everything"})
         self.fail_with("identifier name Nothing", "win_acl", **rule, inherit="Nothing")
         self.fail_with("not a valid user", "win_acl", **{**rule, "user": "nobody"})
+        self.ship_oldest()
+        self.assertTrue(self.succeed("win_acl", **rule, _check_mode=True)["skipped"])
         self.change("win_owner", path=r"C:\d", user="SYSTEM", recurse=True)
         self.assertEqual(
             r"NT AUTHORITY\SYSTEM", self.succeed("win_stat", path=r"C:\d\f.txt")["stat"]["owner"]

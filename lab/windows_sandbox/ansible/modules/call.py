@@ -17,8 +17,8 @@ class ModuleFailed(Exception):
 
 @dataclass
 class ModuleCall:
-    """One run of a module: `parameters` holds every documented one, None where neither task nor default gives
-    a value.
+    """One run of a module: `parameters` holds every one that its release documents, None where neither task
+    nor default gives a value. `version` is that of the collection which has it so.
     """
 
     session: Session
@@ -27,6 +27,7 @@ class ModuleCall:
     warnings: list[str] = field(default_factory=list)
     # What was and what will be, for a task that asks (--diff).
     diff: dict[str, Any] = field(default_factory=dict)
+    version: tuple[int, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]

@@ -24,7 +24,8 @@ def win_command(call: ModuleCall) -> dict[str, Any]:
 
 
 def win_shell(call: ModuleCall) -> dict[str, Any]:
-    command = call["_raw_params"].strip()
+    # The parameter has this name from 3.8 on.
+    command = call.parameters.get("cmd", call.parameters.get("_raw_params")).strip()
     if call["executable"] not in ("cmd", "cmd.exe"):
         raise ModuleFailed(
             "the simulated host runs no PowerShell: use win_command, a module, or a script that has a"
@@ -39,8 +40,6 @@ def _execute(call: ModuleCall, shown: str, command: str) -> dict[str, Any]:
     for name, reason, skips in (("creates", "exists", True), ("removes", "does not exist", False)):
         if call[name] and session.exists(call[name]) == skips:
             return {"msg": f"skipped, since {call[name]} {reason}", "cmd": shown, "skipped": True, "rc": 0}
-    if call.check_mode:
-        raise ModuleFailed("remote module does not support check mode", skipped=True)
     started = datetime.now(UTC)
     completed = _completed(call, command, shown)
     ended = datetime.now(UTC)

@@ -3,7 +3,9 @@
 
 import base64
 import ntpath
+import re
 import shutil
+import tarfile
 import time
 import zipfile
 from pathlib import Path
@@ -204,24 +206,69 @@ def win_unzip(call: ModuleCall) -> dict[str, Any]:
         return {"skipped": True, "msg": f"The file or directory '{call['creates']}' already exists."}
     if not session.is_file(source):
         raise ModuleFailed(f"File '{source}' does not exist.")
-    if not source.lower().endswith(".zip") or call["recurse"] or call["password"]:
+    plain = not (call["recurse"] or call["password"])
+    if plain and source.lower().endswith(".zip"):
+        unpack = _unzip
+    elif plain and call.version >= (3, 3) and _TAR.search(source):
+        unpack = _untar
+    else:
         raise ModuleFailed(
-            "PowerShellCommunityExtensions PowerShell Module (PSCX) is required for non-'.zip' compressed"
-            " archive types."
+            "PowerShellCommunityExtensions PowerShell Module (PSCX) is required for "
+            + (
+                "this archive type, recursive extraction, or password-protected archives."
+                if call.version >= (3, 3)
+                else "non-'.zip' compressed archive types."
+            )
         )
     if not call.check_mode:
         make_directory(session, target)
-        with zipfile.ZipFile(session.local(source)) as archive:
-            for entry in archive.infolist():
-                path = ntpath.normpath(join(session.path(target), entry.filename.replace("/", "\\")))
-                if not (path + "\\").lower().startswith(session.path(target).rstrip("\\").lower() + "\\"):
-                    raise ModuleFailed(
-                        f"Error unzipping '{source}' to '{target}'! Filename contains relative paths which"
-                        f" would extract outside the destination: {path}"
-                    )
-                make_directory(session, path if entry.is_dir() else ntpath.dirname(path))
-                if not entry.is_dir():
-                    _extract(archive, entry, session.writable(path))
+        unpack(call)
     if call["delete_archive"] and not call.check_mode:
         remove(session, source)
     return {"changed": True, "src": source, "dest": target, "removed": bool(call["delete_archive"])}
+
+
+# What the tar.exe of Windows Server 2022 is trusted with.
+_TAR = re.compile(r"\.(tar|tar\.gz|tgz|tar\.bz2|tbz2|tar\.xz|txz)$", re.IGNORECASE)
+
+
+def _unzip(call: ModuleCall) -> None:
+    try:
+        with zipfile.ZipFile(call.session.local(call["src"])) as archive:
+            for entry in archive.infolist():
+                path = _unpacked(call, entry.filename)
+                make_directory(call.session, path if entry.is_dir() else ntpath.dirname(path))
+                if not entry.is_dir():
+                    _extract(archive, entry, call.session.writable(path))
+    except zipfile.BadZipFile as error:
+        raise ModuleFailed(f"Error unzipping '{call['src']}' to '{call['dest']}'! {error}") from error
+
+
+def _untar(call: ModuleCall) -> None:
+    try:
+        with tarfile.open(call.session.local(call["src"])) as archive:
+            for entry in archive:
+                if not (entry.isdir() or entry.isfile()):
+                    raise ModuleFailed(f"the simulated host unpacks no links: {entry.name} in {call['src']}")
+                path = _unpacked(call, entry.name)
+                make_directory(call.session, path if entry.isdir() else ntpath.dirname(path))
+                if entry.isfile():
+                    target = call.session.writable(path)
+                    with archive.extractfile(entry) as source, open(target, "wb") as file:
+                        shutil.copyfileobj(source, file)
+    except (tarfile.TarError, EOFError) as error:
+        raise ModuleFailed(
+            f"Error extracting '{call['src']}' to '{call['dest']}' using tar.exe (rc=1): {error}"
+        ) from error
+
+
+def _unpacked(call: ModuleCall, name: str) -> str:
+    """Return where an archive's entry goes; ModuleFailed if that is not below dest."""
+    target = call.session.path(call["dest"])
+    path = ntpath.normpath(join(target, name.replace("/", "\\")))
+    if not (path + "\\").lower().startswith(target.rstrip("\\").lower() + "\\"):
+        raise ModuleFailed(
+            f"Error unzipping '{call['src']}' to '{call['dest']}'! Filename contains relative paths which"
+            f" would extract outside the destination: {path}"
+        )
+    return path

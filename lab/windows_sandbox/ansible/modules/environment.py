@@ -26,6 +26,8 @@ def win_environment(call: ModuleCall) -> dict[str, Any]:
         for when, values in shown.items():
             if status[when]:
                 values[name] = status[when]
+    if call.version >= (3, 3):
+        result["env_values"] = result["values"]
     call.diff = {when: {call["level"]: values} for when, values in shown.items()}
     return result
 

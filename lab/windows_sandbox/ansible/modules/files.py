@@ -10,6 +10,7 @@ import re
 import secrets
 import shutil
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,10 @@ def remove(session: Session, path: str) -> None:
 def win_tempfile(call: ModuleCall) -> dict[str, Any]:
     session = call.session
     name = session.expand(call["prefix"]) + secrets.token_hex(6) + session.expand(call["suffix"] or "")
-    path = join(session.path(call["path"]), name)
-    if not session.is_directory(call["path"]):
+    # From 3.8 on the default is the session's folder and no parameter.
+    folder = call["path"] or session.temporary_directory()
+    path = join(session.path(folder), name)
+    if not session.is_directory(folder):
         raise ModuleFailed(
             "No random temporary file worked in 5 attempts. Error: Could not find a part of the path"
             f" '{path}'."
@@ -58,13 +61,19 @@ def win_tempfile(call: ModuleCall) -> dict[str, Any]:
 
 def win_file(call: ModuleCall) -> dict[str, Any]:
     session, path, state = call.session, call["path"], call["state"]
+    times = [_time(call, name) for name in ("access_time", "modification_time")]
     if call["_original_basename"] is not None and session.is_directory(path):
         path = join(path, call["_original_basename"])
+    if call["_diff_peek"] is not None:
+        return _peek(session, path)
     if state == "touch":
+        if session.exists(path):
+            return {"changed": _set_times(call, path, times)}
         if not session.is_directory(ntpath.dirname(session.path(path))):
             raise ModuleFailed(f"Could not find a part of the path '{session.path(path)}'.")
         if not call.check_mode:
             session.writable(path).touch()
+            _set_times(call, path, times)
         return {"changed": True}
     if os.path.lexists(session.local(path, follow=False)):
         if state == "absent":
@@ -82,7 +91,67 @@ def win_file(call: ModuleCall) -> dict[str, Any]:
         return {}
     if not call.check_mode:
         make_directory(session, path)
+        _set_times(call, path, times)
     return {"changed": True}
+
+
+def _peek(session: Session, path: str) -> dict[str, Any]:
+    """Say what an action plugin wants to know before it shows a difference."""
+    exists = session.exists(path)
+    start = b""
+    if session.is_file(path):
+        with open(session.local(path), "rb") as file:
+            start = file.read(8192)
+    return {"path": path, "state": "file" if exists else "absent", "appears_binary": b"\0" in start}
+
+
+# Specifiers of .NET's date formats (documented: custom date and time format strings), those of a fixed width.
+_DATE_PARTS = {
+    "yyyy": r"(?P<year>\d{4})",
+    "MM": r"(?P<month>\d\d)",
+    "dd": r"(?P<day>\d\d)",
+    "HH": r"(?P<hour>\d\d)",
+    "mm": r"(?P<minute>\d\d)",
+    "ss": r"(?P<second>\d\d)",
+    "zz": r"(?P<offset>[+-]\d\d)",
+    "zzz": r"(?P<offset>[+-]\d\d:\d\d)",
+}
+
+
+def _time(call: ModuleCall, name: str) -> int | None:
+    """Return the time that a parameter gives, in nanoseconds; None if the file keeps its own. The host's
+    local time is UTC."""
+    value = call.parameters.get(name) or ("now" if call["state"] == "touch" else "preserve")
+    if value == "preserve":
+        return None
+    if value == "now":
+        return time.time_ns()
+    layout = call[f"{name}_format"]
+    expression = ""
+    for part in re.findall(r"([dfFghHKmMstyz\"'%\\])(\1*)|(.)", layout):
+        specifier = part[0] + part[1]
+        if specifier and specifier not in _DATE_PARTS:
+            raise ModuleFailed(f"the simulated host does not know {specifier} in {name}_format {layout!r}")
+        expression += _DATE_PARTS.get(specifier) or re.escape(part[2])
+    match = re.fullmatch(expression, value)
+    try:
+        parts = {"hour": "00", "minute": "00", "second": "00", "offset": "+00"} | match.groupdict()
+        moment = datetime.fromisoformat(
+            "{year}-{month}-{day}T{hour}:{minute}:{second}{offset}".format(**parts)
+        )
+    except (AttributeError, KeyError, ValueError):
+        raise ModuleFailed(f"Invalid {name} '{value}'") from None
+    return int(moment.timestamp()) * 10**9
+
+
+def _set_times(call: ModuleCall, path: str, times: list[int | None]) -> bool:
+    """Set times of access and modification where they are given; say whether they were others."""
+    stat = call.session.local(path).stat()
+    before = (stat.st_atime_ns, stat.st_mtime_ns)
+    after = tuple(old if new is None else new for old, new in zip(before, times, strict=True))
+    if after != before and not call.check_mode:
+        os.utime(call.session.writable(path), ns=after)
+    return after != before
 
 
 def make_directory(session: Session, path: str) -> None:
@@ -167,6 +236,7 @@ def win_find(call: ModuleCall) -> dict[str, Any]:
     regular = call["use_regex"] and call["patterns"] is not None
     patterns = ["*"] if call["patterns"] is None else call["patterns"]
     expressions = patterns if regular else ["^" + fnmatch.translate(pattern) for pattern in patterns]
+    flags = re.IGNORECASE if not (regular and call.parameters.get("case_sensitive")) else 0
     algorithm = call["checksum_algorithm"] if call["get_checksum"] else None
     now, examined, found = time.time(), 0, {}
     for root in call["paths"]:
@@ -183,15 +253,17 @@ def win_find(call: ModuleCall) -> dict[str, Any]:
             continue
         for path in _below(session, root, call["depth"] if call["recurse"] else 1, call["follow"]):
             examined += 1
-            if not any(re.search(each, ntpath.basename(path), re.IGNORECASE) for each in expressions):
+            if not any(re.search(each, ntpath.basename(path), flags) for each in expressions):
                 continue
-            if session.is_directory(path) != (call["file_type"] == "directory"):
+            if call["file_type"] not in ("any", "directory" if session.is_directory(path) else "file"):
                 continue
             entry = facts(session, path, follow=False, algorithm=None)
             passed = now - entry[stamp]
             if age is not None and not (passed >= age if age >= 0 else passed <= -age):
                 continue
-            if size is not None and not (entry["size"] >= size if size >= 0 else entry["size"] <= -size):
+            # A folder has no length, and PowerShell says 1 of what has none (documented: about_Properties).
+            length = entry.get("size", 1)
+            if size is not None and not (length >= size if size >= 0 else length <= -size):
                 continue
             found[path.lower()] = facts(session, path, follow=False, algorithm=algorithm)
     files = [found[key] for key in sorted(found)]

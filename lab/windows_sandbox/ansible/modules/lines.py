@@ -64,7 +64,9 @@ def win_lineinfile(call: ModuleCall) -> dict[str, Any]:
     result["changed"] = True
     if call["backup"] and local.is_file():
         copy = f"{call.session.path(call['path'])}.{time.strftime('%Y%m%d-%H%M%S')}.bak"
-        result |= {"backup": copy, "backup_file": copy}
+        result["backup_file"] = copy
+        if call.version < (3, 1):
+            result["backup"] = copy
         if not call.check_mode:
             shutil.copyfile(local, call.session.writable(copy))
     _write(call, new.encode(encoding))

@@ -16,7 +16,8 @@ from lab.windows_sandbox.errors import Win32Error
 
 UNINSTALL = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall"
 
-_UNKNOWN = ("creates_version", "username", "password")
+# Stand-ins bear no signatures.
+_UNKNOWN = ("creates_version", "username", "password", "verify_signature")
 
 
 def win_package(call: ModuleCall) -> dict[str, Any]:

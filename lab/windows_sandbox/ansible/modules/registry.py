@@ -72,6 +72,12 @@ def _data(kind: str, name: str, data: Any) -> Any:
         return _bytes(data)
     if kind in _LARGEST:
         number = _number(data) if isinstance(data, str) else data or 0
+        if number % 1:
+            raise ModuleFailed(
+                f"data '{data}' cannot be a decimal or float value with a remainder when type is dword or"
+                " qword"
+            )
+        number = int(number)
         if not 0 <= number <= _LARGEST[kind]:
             raise ModuleFailed(f"data cannot be larger than 0x{_LARGEST[kind]:x} when type is {kind}")
         return number

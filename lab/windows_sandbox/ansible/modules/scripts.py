@@ -17,6 +17,18 @@ def win_powershell(call: ModuleCall) -> dict[str, Any]:
     for name, reason, skips in (("creates", "exists", True), ("removes", "does not exist", False)):
         if call[name] and call.session.exists(call[name]) == skips:
             return {"msg": f"skipped, since {call[name]} {reason}", "skipped": True}
+    script, path = call["script"], call.parameters.get("path")
+    if (script is None) == (path is None):
+        raise ModuleFailed(
+            "one of the following is required: path, script"
+            if script is None
+            else "parameters are mutually exclusive: path, script"
+        )
+    if path is not None:
+        # Of the controller's files the action plugin has made a script.
+        if not call.session.is_file(path):
+            raise ModuleFailed(f"Could not find or access '{path}' on Windows host")
+        script = call.session.local(path).read_text(encoding="utf-8-sig")
     if call.check_mode:
         return {"changed": True, "msg": "skipped, running in check mode"}
     parameters = dict(call["parameters"] or {})
@@ -27,7 +39,7 @@ def win_powershell(call: ModuleCall) -> dict[str, Any]:
     ansible = AnsibleVariable()
     errors, output = [], []
     try:
-        output = scripts.run(call.session, ansible, call["script"], parameters)
+        output = scripts.run(call.session, ansible, script, parameters)
     except scripts.ScriptRefused as error:
         raise ModuleFailed(str(error)) from error
     except ScriptFailed as error:

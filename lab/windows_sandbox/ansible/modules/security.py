@@ -32,8 +32,6 @@ _INHERITED = ("ContainerInherit", "ObjectInherit")
 
 
 def win_acl(call: ModuleCall) -> dict[str, Any]:
-    if call.check_mode:
-        raise ModuleFailed("remote module does not support check mode", skipped=True)
     path, kind = _object(call)
     number = account_sid(call.session.host.accounts, call["user"])
     if number is None:
@@ -48,15 +46,13 @@ def win_acl(call: ModuleCall) -> dict[str, Any]:
     }
     security = call.session.host.security
     present = rule in security.rules(path)
-    if call["state"] == "present" and not present:
-        security.add_rule(path, rule)
-    elif call["state"] == "absent" and present:
-        security.remove_rule(path, rule)
-    else:
+    if present == (call["state"] == "present"):
         return {
             "changed": False,
             "msg": f"the specified rule {'already exists' if present else 'does not exist'}",
         }
+    if not call.check_mode:
+        security.remove_rule(path, rule) if present else security.add_rule(path, rule)
     return {"changed": True}
 
 

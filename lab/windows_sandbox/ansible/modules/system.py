@@ -112,8 +112,9 @@ def win_feature(call: ModuleCall) -> dict[str, Any]:
     for given in call["name"]:
         if given.lower() not in names:
             verb = "install" if present else "uninstall"
+            who = f"Failed to {verb} Windows Feature: " if call.version < (3, 8) else ""
             raise ModuleFailed(
-                f"Failed to {verb} Windows Feature: ArgumentNotValid: The role, role service, or feature name"
+                f"{who}ArgumentNotValid: The role, role service, or feature name"
                 f" is not valid: '{given}'. The name was not found. (the simulated host knows"
                 f" {', '.join(sorted(_FEATURES))})"
             )
@@ -134,7 +135,7 @@ def win_feature(call: ModuleCall) -> dict[str, Any]:
                 "display_name": _FEATURES[name][0],
                 "message": [],
                 "reboot_required": _FEATURES[name][1],
-                "restart_needed": _FEATURES[name][1],
+                **({"restart_needed": _FEATURES[name][1]} if call.version < (3, 8) else {}),
                 "skip_reason": "NotSkipped",
                 "success": True,
             }

@@ -2,6 +2,7 @@
 """win_get_url, win_uri: requests that the host makes."""
 
 import base64
+import calendar
 import hashlib
 import json
 import ntpath
@@ -80,10 +81,11 @@ def win_get_url(call: ModuleCall) -> dict[str, Any]:
     present = checksum(session.local(target), algorithm) if session.is_file(target) else None
     if present and expected == present and not call["force"]:
         fetch = False
-    elif present and not call["force"] and expected in (None, present):
+    elif present and not call["force"] and expected is None and call.version >= (3, 3):
+        # Without a checksum 2.8 takes every file for another one than is wanted.
         status, headers, _, _ = _fetch(call, url, "HEAD")
         stamp = headers.get("Last-Modified")
-        modified = time.mktime(time.strptime(stamp, "%a, %d %b %Y %H:%M:%S %Z")) if stamp else time.time()
+        modified = calendar.timegm(time.strptime(stamp, "%a, %d %b %Y %H:%M:%S %Z")) if stamp else time.time()
         fetch = modified > session.local(target).stat().st_mtime
     else:
         fetch = True
