@@ -25,6 +25,9 @@ _LOGON = {
     "Interactive": ("INTERACTIVE", "S-1-5-4"),
     "Batch": ("BATCH", "S-1-5-3"),
     "Service": ("SERVICE", "S-1-5-6"),
+    "NetworkCleartext": ("NETWORK", "S-1-5-2"),
+    # The token is the one of whoever has them, who came over the network.
+    "NewCredentials": ("NETWORK", "S-1-5-2"),
 }
 
 # What whoami says of each privilege that an account here may hold (documented: Privilege Constants).
@@ -116,8 +119,9 @@ def privileges(session: Session) -> dict[str, str]:
     """Return the privileges of a session's token and their state: a logon over the network has them enabled
     (inferred: Ansible.Become.cs, for which the others may be disabled).
     """
+    network = _LOGON[session.logon_type][0] == "NETWORK"
     enabled = {"SeChangeNotifyPrivilege", "SeCreateGlobalPrivilege", "SeImpersonatePrivilege"}
     return {
-        name: "enabled-by-default" if session.logon_type == "Network" or name in enabled else "disabled"
+        name: "enabled-by-default" if network or name in enabled else "disabled"
         for name in session.host.rights.privileges(session.user)
     }

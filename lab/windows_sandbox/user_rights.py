@@ -14,8 +14,6 @@ from lab.windows_sandbox.accounts import Accounts
 from lab.windows_sandbox.environment import is_system, sid
 from lab.windows_sandbox.errors import Win32Error
 
-LOG_ON_AS_SERVICE = "SeServiceLogonRight"
-
 _EVERYONE = "S-1-1-0"
 _SERVICE = "S-1-5-6"
 _LOCAL, _NETWORK = "S-1-5-19", "S-1-5-20"
@@ -57,7 +55,7 @@ _DEFAULTS: dict[str, tuple[str, ...]] = {
     "SeRemoteShutdownPrivilege": (_ADMINISTRATORS,),
     "SeRestorePrivilege": (_ADMINISTRATORS, _BACKUP),
     "SeSecurityPrivilege": (_ADMINISTRATORS,),
-    LOG_ON_AS_SERVICE: (_ALL_SERVICES, _MACHINES),
+    "SeServiceLogonRight": (_ALL_SERVICES, _MACHINES),
     "SeShutdownPrivilege": (_ADMINISTRATORS, _BACKUP),
     "SeSyncAgentPrivilege": (),
     "SeSystemEnvironmentPrivilege": (_ADMINISTRATORS,),
@@ -106,6 +104,13 @@ class UserRights:
             numbers = {sid(user), *_ALWAYS}
             numbers |= {self._accounts.group(group).sid for group in self._accounts.groups_of(user)}
             return sorted(right for right, holders in self._holders.items() if numbers & set(holders))
+
+    def check_logon(self, user: str, logon_type: str) -> None:
+        """Win32Error if a user may not log on in this way (documented: Account Rights Constants)."""
+        kind = "Network" if logon_type == "NetworkCleartext" else logon_type
+        rights = self.of(user)
+        if f"Se{kind}LogonRight" not in rights or f"SeDeny{kind}LogonRight" in rights:
+            raise Win32Error(errors.LOGON_TYPE_NOT_GRANTED, user)
 
     def privileges(self, user: str) -> list[str]:
         return [right for right in self.of(user) if right.endswith("Privilege")]

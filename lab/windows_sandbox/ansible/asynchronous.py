@@ -13,7 +13,8 @@ from lab.windows_sandbox.session import Session, Terminated
 
 
 def start(session: Session, call: Call) -> dict[str, Any]:
-    """Start a module and return what the client is told first (ansible-core 2.18: async_wrapper.ps1)."""
+    """Start a module and return what the client is told first (async_wrapper.ps1 of ansible-core 2.18,
+    2.21)."""
     folder = session.environment.value("ANSIBLE_ASYNC_DIR")
     if not folder:
         raise UnknownPayload(
@@ -24,9 +25,10 @@ def start(session: Session, call: Call) -> dict[str, Any]:
     job_id = f"{call.job.job_id}.{number}"
     path = ntpath.join(session.path(folder), job_id)
     session.writable(path).parent.mkdir(parents=True, exist_ok=True)
+    started, finished = (1, 0) if call.job.numeric else (True, False)
     first = {
-        "started": 1,
-        "finished": 0,
+        "started": started,
+        "finished": finished,
         "results_file": path,
         "ansible_job_id": job_id,
         "_ansible_suppress_tmpdir_delete": True,
@@ -38,7 +40,7 @@ def start(session: Session, call: Call) -> dict[str, Any]:
         session.host, session.user, session.environment, session.directory, session.logon_type
     )
     threading.Thread(
-        target=_run, args=(background, call, path, {**first, "finished": 1}), name=job_id, daemon=True
+        target=_run, args=(background, call, path, {**first, "finished": started}), name=job_id, daemon=True
     ).start()
     return first
 

@@ -44,16 +44,23 @@ _PLUGIN_SCRIPTS = {
 }
 
 
+# Ansible.AccessToken.LogonType; and Ansible.Become.LogonFlags, of which nothing shows here.
+LOGON_TYPES = ("Interactive", "Network", "Batch", "Service", "Unlock", "NetworkCleartext", "NewCredentials")
+_LOGON_FLAGS = ("none", "withprofile", "netcredentialsonly")
+
+
 class UnknownPayload(Exception):
     """Input that is none of what Ansible sends."""
 
 
 @dataclass(frozen=True)
 class AsyncJob:
-    """The job's id as Ansible chose it, and how long the module may run, in seconds."""
+    """The job's id as Ansible chose it, and how long the module may run, in seconds; whether its state is
+    told in numbers (2.18) or truth values."""
 
     job_id: str
     timeout: int
+    numeric: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,7 @@ class Call:
     :param source: the module's source as shipped, or the PowerShell that starts the script
     :param become_user: the account to run as, or None for the one that is logged on
     :param become_password: its password, or None if the task knows none
+    :param logon_type: how it is logged on, one of LOGON_TYPES
     """
 
     name: str | None
@@ -73,6 +81,7 @@ class Call:
     become_user: str | None
     job: AsyncJob | None
     become_password: str | None = None
+    logon_type: str = "Interactive"
 
 
 @dataclass(frozen=True)
@@ -136,9 +145,27 @@ def _call(payload: dict[str, Any]) -> Call:
         arguments=payload["module_args"],
         environment=_environment(payload["environment"]),
         become_user=payload["become_user"] if "become_wrapper" in actions else None,
-        job=AsyncJob(payload["async_jid"], payload["async_timeout_sec"]) if asynchronous else None,
+        job=AsyncJob(payload["async_jid"], payload["async_timeout_sec"], True) if asynchronous else None,
         become_password=payload.get("become_password"),
+        logon_type=_logon_type(payload.get("become_flags") or ""),
     )
+
+
+def _logon_type(flags: str) -> str:
+    """Return the logon type that a task's flags ask for. From 2.19 on the controller reads them."""
+    types = {name.lower(): name for name in LOGON_TYPES}
+    logon_type = "Interactive"
+    for flag in flags.split(" ") if flags else ():
+        key, _, value = flag.partition("=")
+        plain = value.replace("_", "").lower()
+        if key == "logon_type" and plain in types:
+            logon_type = types[plain]
+        elif key != "logon_flags" or not set(plain.split(",")) <= {"", *_LOGON_FLAGS}:
+            raise UnknownPayload(
+                f"internal error: failed to parse become_flags '{flags}': expected logon_type"
+                f" ({', '.join(LOGON_TYPES)}) and logon_flags, not '{flag}'"
+            )
+    return logon_type
 
 
 def _of_manifest(stdin: bytes) -> Call | PluginScript:
@@ -175,6 +202,7 @@ def _of_manifest(stdin: bytes) -> Call | PluginScript:
             become_user=become["BecomeUser"] if become else None,
             job=AsyncJob(job["AsyncJid"], actions["async_watchdog.ps1"]["Timeout"]) if job else None,
             become_password=become.get("BecomePassword") if become else None,
+            logon_type=become.get("LogonType", "Interactive") if become else "Interactive",
         )
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
         raise UnknownPayload(f"the manifest is none of ansible-core 2.19 to 2.21: {error!r}") from error

@@ -80,7 +80,7 @@ def answer(session: Session, script: str, stdin: bytes) -> tuple[bytes, bytes, i
 
 def answer_call(session: Session, call: payload.Call) -> tuple[bytes, bytes, int]:
     if call.become_user:
-        session = _become(session, call.become_user, call.become_password)
+        session = _become(session, call.become_user, call.become_password, call.logon_type)
     session.environment.add(call.environment)
     if call.name is None:
         return _run_script_file(session, call.source.decode())
@@ -90,11 +90,14 @@ def answer_call(session: Session, call: payload.Call) -> tuple[bytes, bytes, int
     return execution.to_json(result), b"", int(bool(result.get("failed")))
 
 
-def _become(session: Session, name: str, password: str | None) -> Session:
+def _become(session: Session, name: str, password: str | None, logon_type: str = "Interactive") -> Session:
     """Return a session of another user. Without a password an administrator gets a batch logon of any user
-    (inferred: Ansible.Become.cs, which asks for SYSTEM's token first).
+    (inferred: Ansible.Become.cs, which asks for SYSTEM's token first). New credentials are for other
+    computers: here it is the same user still, and nobody asks if they are right (documented: LogonUserW).
     """
     accounts = session.host.accounts
+    if logon_type == "NewCredentials":
+        return session.become(session.user, logon_type)
     if is_system(name):
         return session.become("SYSTEM", "Service")
     user = accounts.user(name)
@@ -107,16 +110,19 @@ def _become(session: Session, name: str, password: str | None) -> Session:
                 r"Failed to get token for NT AUTHORITY\SYSTEM required for become as a service account or an"
                 " account without a password",
             )
-        return session.become(user.name, "Batch")
+        return session.become(user.name, "Network" if logon_type == "Network" else "Batch")
+    if logon_type == "Unlock":
+        raise BecomeFailed(name, "the simulated host does not know the logon type unlock")
     try:
         accounts.check_password(user.name, password)
+        session.host.rights.check_logon(user.name, logon_type)
     except Win32Error as error:
         raise BecomeFailed(
             name,
             rf"Failed to logon .\{user.name}"
             f" ({error.text}, Win32ErrorCode {error.code} - 0x{error.code:08X})",
         ) from error
-    return session.become(user.name, "Interactive")
+    return session.become(user.name, logon_type)
 
 
 # What the action plugin `script` sends: & C:\…\name.ps1 its arguments; exit $LASTEXITCODE

@@ -12,7 +12,7 @@ from lab.windows_sandbox.errors import Win32Error
 from lab.windows_sandbox.md4 import password_hash
 from lab.windows_sandbox.registry import Registry
 from lab.windows_sandbox.services.configuration import Configuration
-from lab.windows_sandbox.user_rights import LOG_ON_AS_SERVICE, UserRights
+from lab.windows_sandbox.user_rights import UserRights
 
 # Accounts without a password, which may always log on as a service.
 _BUILT_IN = {
@@ -74,9 +74,7 @@ class ServiceAccounts:
         if not is_system(user) and user not in _BUILT_IN.values():
             known = self._registry.data(_secret(service.name), "CurrVal", "")
             self._accounts.check_password_hash(user, known)
-            rights = self._rights.of(user)
-            if LOG_ON_AS_SERVICE not in rights or "SeDenyServiceLogonRight" in rights:
-                raise Win32Error(errors.LOGON_TYPE_NOT_GRANTED, user)
+            self._rights.check_logon(user, "Service")
         self._prepare_profile(user)
 
 

@@ -57,9 +57,22 @@ class TestDecode(testtools.TestCase):
                 environment={"A": 1},
             )
         )
-        self.assertEqual(payload.AsyncJob("j1", 5), result.job)
+        self.assertEqual(payload.AsyncJob("j1", 5, True), result.job)
         self.assertEqual(("svc", "secret"), (result.become_user, result.become_password))
         self.assertEqual({"A": "1"}, result.environment)
+
+    def test_become_flags(self):
+        def logon_type(flags):
+            become = {"actions": ["become_wrapper"], "become_user": "svc", "become_flags": flags}
+            return payload.decode(call(**become)).logon_type
+
+        self.assertEqual("Interactive", logon_type(None))
+        self.assertEqual("Interactive", logon_type("logon_flags="))
+        flags = "logon_type=new_credentials logon_flags=netcredentials_only"
+        self.assertEqual("NewCredentials", logon_type(flags))
+        for wrong in ("logon_type=none", "logon_flags=batch", "batch", "logon_type=batch  "):
+            error = self.assertRaises(payload.UnknownPayload, logon_type, wrong)
+            self.assertIn(f"failed to parse become_flags '{wrong}'", str(error))
 
     def test_script(self):
         self.assertIsNone(payload.decode(call(actions=["module_script_wrapper"], module_args={})).name)
@@ -97,7 +110,7 @@ class TestManifest(testtools.TestCase):
 
     def test_module(self):
         call = self.decode(
-            ("become_wrapper.ps1", {"BecomeUser": "svc"}, {"BecomePassword": "secret"}),
+            ("become_wrapper.ps1", {"BecomeUser": "svc", "LogonType": "Batch"}, {"BecomePassword": "secret"}),
             ("async_wrapper.ps1", {"AsyncDir": "x", "AsyncJid": "j1", "StartupTimeout": 5}),
             ("async_watchdog.ps1", {"Timeout": 9}),
             ("module_wrapper.ps1", self.MODULE),
@@ -105,6 +118,7 @@ class TestManifest(testtools.TestCase):
         self.assertEqual(("ansible.windows.win_ping", b"#!powershell\n"), (call.name, call.source))
         self.assertEqual((self.ARGUMENTS, {"A": "1"}), (call.arguments, call.environment))
         self.assertEqual(("svc", "secret"), (call.become_user, call.become_password))
+        self.assertEqual("Batch", call.logon_type)
         self.assertEqual(payload.AsyncJob("j1", 9), call.job)
 
     def test_script(self):

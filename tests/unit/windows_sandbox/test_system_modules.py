@@ -141,8 +141,8 @@ class TestBecome(HostCase):
         self.host.accounts.ensure_administrator("zuul")
         self.host.accounts.create_user("svc", "Secret-123")
 
-    def become(self, user, password=None):
-        call = Call("win_whoami", b"", {}, {}, user, None, password)
+    def become(self, user, password=None, logon_type="Interactive"):
+        call = Call("win_whoami", b"", {}, {}, user, None, password, logon_type)
         return json.loads(powershell.answer_call(self.session, call)[0])
 
     def test_a_user_with_a_password(self):
@@ -162,8 +162,27 @@ class TestBecome(HostCase):
         self.assert_refused("currently disabled, Win32ErrorCode 1331 - 0x00000533", "svc", "Secret-123")
         self.assert_refused("identity references could not be translated", "nobody", "x")
 
-    def assert_refused(self, words, user, password=None):
-        error = self.assertRaises(powershell.BecomeFailed, self.become, user, password)
+    def test_logon_types(self):
+        for logon_type, group in (("Network", "NETWORK"), ("NetworkCleartext", "NETWORK")):
+            told = self.become("svc", "Secret-123", logon_type)
+            self.assertEqual(("svc", logon_type), (told["account"]["account_name"], told["logon_type"]))
+            self.assertIn(group, [each["account_name"] for each in told["groups"]])
+        self.assertEqual("Network", self.become("svc", None, "Network")["logon_type"])
+        for logon_type in ("Batch", "Service"):
+            self.assert_refused("Win32ErrorCode 1385", "svc", "Secret-123", logon_type)
+            right, user = f"Se{logon_type}LogonRight", self.host.accounts.user("svc").sid
+            self.host.rights.set_holders(right, [user])
+            self.assertEqual(logon_type, self.become("svc", "Secret-123", logon_type)["logon_type"])
+            self.host.rights.set_holders(f"SeDeny{logon_type}LogonRight", [user])
+            self.assert_refused("Win32ErrorCode 1385", "svc", "Secret-123", logon_type)
+        self.assert_refused("does not know the logon type unlock", "svc", "Secret-123", "Unlock")
+
+    def test_new_credentials_are_for_other_computers(self):
+        told = self.become(r"DOMAIN\nobody", "anything", "NewCredentials")
+        self.assertEqual(("zuul", "NewCredentials"), (told["account"]["account_name"], told["logon_type"]))
+
+    def assert_refused(self, words, user, password=None, logon_type="Interactive"):
+        error = self.assertRaises(powershell.BecomeFailed, self.become, user, password, logon_type)
         self.assertIn(words, str(error))
         self.assertIn(f"failed to become user '{user}'", str(error))
 
