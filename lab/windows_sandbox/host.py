@@ -27,7 +27,7 @@ from lab.windows_sandbox.registry import Registry
 from lab.windows_sandbox.security import Security
 from lab.windows_sandbox.services.accounts import ServiceAccounts
 from lab.windows_sandbox.services.controller import ServiceController
-from lab.windows_sandbox.session import Session
+from lab.windows_sandbox.session import UTF_8, Session
 from lab.windows_sandbox.user_rights import UserRights
 from lab.winrm_server.host import CommandRefused, Process
 
@@ -195,9 +195,10 @@ class WindowsHost:
         environment: dict[str, str],
         console_stdin: bool,
         through_cmd: bool = True,
+        code_page: int = UTF_8,
     ) -> Process:
         """Start a command line of WinRS, as lab/winrm_server/host.py asks."""
-        session = Session(self, user, environment, working_directory)
+        session = Session(self, user, environment, working_directory, code_page=code_page)
         session.prepare_profile()
         try:
             if not session.is_directory(session.directory):

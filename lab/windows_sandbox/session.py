@@ -4,6 +4,7 @@
 import ntpath
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,21 @@ from lab.windows_sandbox.processes import Child, Completed
 
 if TYPE_CHECKING:
     from lab.windows_sandbox.host import WindowsHost
+
+
+UTF_8 = 65001
+
+
+@dataclass
+class Console:
+    """What the processes of a session share: the code page in which programs of Windows' own write text."""
+
+    code_page: int = UTF_8
+
+    def encode(self, text: str) -> bytes:
+        """Return text in the code page, a question mark for what it lacks (documented:
+        WideCharToMultiByte)."""
+        return text.encode(f"cp{self.code_page}", "replace")
 
 
 class Terminated(Exception):
@@ -26,6 +42,7 @@ class Session:
     :param variables: variables beside those of the user's logon
     :param directory: the working directory; the user's profile if it is not given
     :param logon_type: how the user was logged on (documented: SECURITY_LOGON_TYPE)
+    :param code_page: of its console
     """
 
     def __init__(
@@ -35,7 +52,9 @@ class Session:
         variables: Mapping[str, str] = (),
         directory: str | None = None,
         logon_type: str = "Network",
+        code_page: int = UTF_8,
     ):
+        self.console = Console(code_page)
         self.host, self.user, self.logon_type = host, user, logon_type
         self.environment = environments.environment_of(host.registry, user, host.computer_name)
         self.environment.add(variables)
@@ -47,8 +66,18 @@ class Session:
         """Return a session of another user, which ends with this one."""
         other = Session(self.host, user, logon_type=logon_type)
         other.prepare_profile()
-        other._children, other._ended = self._children, self._ended
+        other.console, other._children, other._ended = self.console, self._children, self._ended
         return other
+
+    def in_code_page(self, completed: Completed) -> Completed:
+        """Return what ended with its text, which is UTF-8, as the console's code page has it."""
+        if self.console.code_page == UTF_8:
+            return completed
+        return Completed(
+            completed.exit_code,
+            self.console.encode(completed.stdout.decode(errors="replace")),
+            self.console.encode(completed.stderr.decode(errors="replace")),
+        )
 
     def expand(self, text: str) -> str:
         return environments.expand(text, self.environment)
@@ -78,7 +107,7 @@ class Session:
         """Return a session of the same user elsewhere, which ends with this one."""
         other = Session(self.host, self.user, directory=directory, logon_type=self.logon_type)
         other.environment = Environment(self.environment if environment is None else environment)
-        other._children, other._ended = self._children, self._ended
+        other.console, other._children, other._ended = self.console, self._children, self._ended
         return other
 
     def start(

@@ -87,9 +87,10 @@ class Host(Protocol):
         environment: dict[str, str],
         console_stdin: bool,
         through_cmd: bool,
+        code_page: int,
     ) -> Process:
         """Start WinRS's command line, or raise CommandRefused; `console_stdin`: no input will come;
-        `through_cmd`: cmd.exe reads the line first."""
+        `through_cmd`: cmd.exe reads the line first; `code_page`: of the console that it writes to."""
 
     def user_of_certificate(self, der: bytes) -> str | None:
         """Return the user that a client certificate is mapped to, or None."""

@@ -11,6 +11,8 @@ from lab.winrm_server.host import Host
 
 LOG = logging.getLogger(__name__)
 
+_POWERSHELL = "http://schemas.microsoft.com/powershell/"
+
 
 class Service:
     """Answers envelopes by the resource that they name. Safe to call from many threads; Receive blocks.
@@ -53,6 +55,11 @@ class Service:
             return self._shells.answer(request, user)
         if request.resource_uri.startswith(cim_xml.WMI):
             return self._wmi.answer(request, user)
+        if request.resource_uri.startswith(_POWERSHELL):
+            raise Fault(
+                faults.RESOURCE_NOT_FOUND,
+                "The simulated host has no PowerShell remoting (psrp): connect to its remote shell (winrm).",
+            )
         raise Fault(
             faults.RESOURCE_NOT_FOUND,
             f"The resource URI {request.resource_uri} is not served; "

@@ -2,6 +2,7 @@
 """Windows Remote Shells (MS-WSMV: Create, Command, Send, Receive, Signal, Delete) on the host's processes."""
 
 import base64
+import codecs
 import threading
 import time
 import uuid
@@ -23,6 +24,9 @@ IDLE_TIMEOUT = 7200.0
 
 # cmd.exe's limit (KB 830473); WinRS runs a command through cmd unless it is told to skip it.
 MAX_COMMAND_LINE = 8191
+
+# Without the option it is the server's own (documented: MS-WSMV), which in the United States is this.
+DEFAULT_CODE_PAGE = 437
 
 # Seconds between two looks at which shells are idle.
 _REAP_INTERVAL = 0.5
@@ -55,6 +59,7 @@ class _Shell:
     working_directory: str | None
     environment: dict[str, str]
     idle_timeout: float
+    code_page: int
     used: float = field(default_factory=time.monotonic)
     commands: dict[str, _Command] = field(default_factory=dict)
 
@@ -119,7 +124,10 @@ class Shells:
             idle_timeout=min(
                 seconds("IdleTimeOut", body.findtext(f"{{{SHELL}}}IdleTimeOut"), IDLE_TIMEOUT), IDLE_TIMEOUT
             ),
+            code_page=_code_page(request),
         )
+        # Whether the profile is loaded shows nowhere: it is there, and so are the user's variables.
+        _option(request, "WINRS_NOPROFILE", default=False)
         shell_id = str(uuid.uuid4()).upper()
         with self._lock:
             if sum(other.owner == user for other in self._shells.values()) >= MAX_SHELLS_PER_USER:
@@ -189,6 +197,7 @@ class Shells:
                 environment=shell.environment,
                 console_stdin=console_stdin,
                 through_cmd=not skip_cmd,
+                code_page=shell.code_page,
             )
         except CommandRefused as refusal:
             kind = faults.NOT_IMPLEMENTED
@@ -323,6 +332,21 @@ def _option(request: Request, name: str, default: bool) -> bool:
     if value.upper() not in ("TRUE", "FALSE", "1", "0"):
         raise Fault(faults.INVALID_HEADER, f"The option {name} is {value!r}; expected TRUE or FALSE.")
     return value.upper() in ("TRUE", "1")
+
+
+def _code_page(request: Request) -> int:
+    """Return the code page of a shell's console (documented: MS-WSMV, WINRS_CODEPAGE), in which text comes
+    (recorded: "café" in 437, by users of pywinrm in its pull request 271).
+    """
+    asked = request.options.get("WINRS_CODEPAGE", str(DEFAULT_CODE_PAGE)).strip()
+    try:
+        codecs.lookup(f"cp{int(asked)}")
+    except (LookupError, ValueError) as error:
+        raise Fault(
+            faults.INVALID_PARAMETER,
+            f"WINRS_CODEPAGE is {asked!r}; expected the number of a code page, such as 437 or 65001.",
+        ) from error
+    return int(asked)
 
 
 def _quota(message: str) -> Fault:

@@ -63,7 +63,7 @@ class Interpreter:
         except syntax.SyntaxProblem as problem:
             # What a batch file leaves in %ERRORLEVEL%.
             self.session.host.guesses.meet(guesses.SYNTAX_ERROR_OF_CMD)
-            emit(2, f"{problem}\r\n".encode())
+            emit(2, self.session.console.encode(f"{problem}\r\n"))
             code = 255
         except NotImplementedError as error:
             raise Win32Error(
@@ -165,7 +165,7 @@ class Interpreter:
                 text = "file" if isinstance(error, FileNotFoundError) and redirection.kind == "<" else "path"
                 denied = isinstance(error, IsADirectoryError)
                 message = "Access is denied." if denied else f"The system cannot find the {text} specified."
-                emit(2, f"{message}\r\n".encode())
+                emit(2, self.session.console.encode(f"{message}\r\n"))
                 return 1
         return act(stdin, lambda handle, data: goes[handle](data))
 
@@ -223,6 +223,8 @@ class Interpreter:
             # `echo` keeps the blanks at its end.
             tail = text.lstrip(" \t,;=")[len(command) - len(rest) :] if name == "echo" else rest
             completed = internal.COMMANDS[name](self, tail, stdin)
+            if name != "type":
+                completed = self.session.in_code_page(completed)
         elif name == "exit":
             raise Exit(internal.number(rest.lower().replace("/b", ""), self.errorlevel))
         elif name in internal.UNKNOWN:
@@ -261,6 +263,8 @@ class Interpreter:
         return Completed(
             1,
             b"",
-            f"'{name}' is not recognized as an internal or external command,\r\noperable program or batch"
-            " file.\r\n".encode(),
+            self.session.console.encode(
+                f"'{name}' is not recognized as an internal or external command,\r\noperable program or batch"
+                " file.\r\n"
+            ),
         )

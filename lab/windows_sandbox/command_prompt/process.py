@@ -31,7 +31,7 @@ class CommandProcess(ThreadedProcess):
             try:
                 return Interpreter(session).run(line, stdin, emit).exit_code
             except (Win32Error, OSError) as error:
-                emit(2, f"{error}\r\n".encode())
+                emit(2, session.console.encode(f"{error}\r\n"))
                 return 1
 
         super().__init__(session, act)

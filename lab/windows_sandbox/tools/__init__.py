@@ -37,6 +37,10 @@ TOOLS: dict[str, Tool] = {
 }
 
 
+# They hand on bytes as they come.
+_RAW = ("find", "findstr", "more", "sort")
+
+
 def install(filesystem: FileSystem) -> None:
     """Put the stand-ins where Windows has the programs."""
     # cmd.exe is there to be found; who starts it gets lab/windows_sandbox/command_prompt.
@@ -94,6 +98,6 @@ def execute(
     program, rest = programs.find(session.host.filesystem, command_line, folder, session.environment)
     if program.command:
         return session.run(command_line, folder, stdin, environment)
-    tool = TOOLS[ntpath.splitext(ntpath.basename(program.path))[0].lower()]
-    inner = session.child(folder, environment)
-    return tool(inner, rest, stdin)
+    name = ntpath.splitext(ntpath.basename(program.path))[0].lower()
+    completed = TOOLS[name](session.child(folder, environment), rest, stdin)
+    return completed if name in _RAW else session.in_code_page(completed)

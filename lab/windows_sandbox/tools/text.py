@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """findstr, find, sort, more, chcp: they read files, or what comes through the pipe."""
 
+import codecs
 import fnmatch
 import re
 from collections.abc import Iterable
@@ -124,14 +125,18 @@ def more(session: Session, text: str, stdin: bytes) -> Completed:
     contents = list(_inputs(session, names, stdin))
     if missing := [name for name, content in contents if content is None]:
         return failed(1, f"Cannot access file {session.path(missing[0])}\n")
-    return done("".join(line + "\n" for _, content in contents for line in _lines(content)))
+    return Completed(0, _joined([line for _, content in contents for line in _lines(content)]), b"")
 
 
 def chcp(session: Session, text: str, stdin: bytes) -> Completed:
-    """Tell the code page, which is UTF-8 here whatever a client asked for."""
-    if text.strip() not in ("", "65001"):
-        return failed(1, "Invalid code page\n")
-    return done("Active code page: 65001\n")
+    """Tell the console's code page, or set it for what comes after (documented: chcp)."""
+    if wanted := text.strip():
+        try:
+            codecs.lookup(f"cp{int(wanted)}")
+        except (LookupError, ValueError):
+            return failed(1, "Invalid code page\n")
+        session.console.code_page = int(wanted)
+    return done(f"Active code page: {session.console.code_page}\n")
 
 
 def _inputs(
@@ -166,8 +171,8 @@ def _inputs(
 
 
 def _lines(content: bytes) -> list[str]:
-    return content.decode(errors="replace").splitlines()
+    return content.decode(errors="surrogateescape").splitlines()
 
 
 def _joined(output: list[str]) -> bytes:
-    return "".join(line + "\r\n" for line in output).encode()
+    return "".join(line + "\r\n" for line in output).encode(errors="surrogateescape")

@@ -80,8 +80,11 @@ class ShellHost:
         self.password_file = None
         self.users_by_certificate = {}
         self.processes = []
+        self.code_pages = []
 
-    def open_process(self, command_line, *, user, working_directory, environment, console_stdin, through_cmd):
+    def open_process(
+        self, command_line, *, user, working_directory, environment, console_stdin, through_cmd, code_page
+    ):
         if command_line.startswith("powershell"):
             raise CommandRefused("powershell is not served here")
         if command_line.startswith("no-such-program"):
@@ -89,6 +92,7 @@ class ShellHost:
         environment = {**environment, "USERNAME": user}
         process = ShellProcess(command_line, working_directory, environment, console_stdin)
         self.processes.append(process)
+        self.code_pages.append(code_page)
         return process
 
     def user_of_certificate(self, der):

@@ -9,6 +9,7 @@ import requests
 import requests_ntlm
 from pypsrp.client import Client
 from pypsrp.exceptions import AuthenticationError
+from pypsrp.exceptions import WSManFaultError as RemotingFault
 from winrm.exceptions import InvalidCredentialsError, WinRMTransportError, WSManFaultError
 from winrm.protocol import Protocol
 
@@ -176,6 +177,11 @@ class TestPypsrp(AccessCase):
             cert_validation=False,
             **{"auth": "negotiate", **settings},
         )
+
+    def test_no_powershell_remoting(self):
+        with self.connection(ssl=True) as client:
+            with self.assertRaisesRegex(RemotingFault, "has no PowerShell remoting"):
+                client.execute_ps("1")
 
     def test_negotiate(self):
         for ssl in (False, True):

@@ -95,6 +95,13 @@ class TestCommands(ShellCase):
         self.assertGreaterEqual(time.monotonic() - started, 1)
         self.assertEqual((b"late\n", b"", 0), protocol.get_command_output(shell, command))
 
+    def test_code_pages(self):
+        for number in (4711, "utf-8"):
+            self.assert_fault(0x57, lambda number=number: self.protocol.open_shell(codepage=number))
+        self.run_command("true", codepage=1252, noprofile=True)
+        self.run_command("true")
+        self.assertEqual([1252, 437], self.host.code_pages[-2:])
+
     def test_too_long_for_cmd(self):
         refusal = b"The command line is too long.\r\n"
         self.assertEqual((b"", refusal, 1), self.run_command("echo " + "x" * 8191))

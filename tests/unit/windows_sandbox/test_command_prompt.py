@@ -218,6 +218,31 @@ class TestInternalCommands(PromptCase):
                 stdout += read
             self.assertEqual(ended, (stdout, code))
 
+    def in_code_page(self, number, line):
+        asked = {"working_directory": None, "environment": {"X": "café"}, "console_stdin": True}
+        process = self.host.open_process(line, user="zuul", through_cmd=True, code_page=number, **asked)
+        said, code = [b"", b""], None
+        while code is None:
+            *read, code = process.read(10)
+            said = [before + more for before, more in zip(said, read, strict=True)]
+        return said
+
+    def test_text_comes_in_the_code_page_that_was_asked_for(self):
+        self.assertEqual([b"caf\x82 ?\r\n", b""], self.in_code_page(437, "echo %X% \u2603"))
+        self.assertEqual([b"caf\xe9\r\n", b""], self.in_code_page(1252, "echo %X%"))
+        self.assertEqual(["café ☃\r\n".encode(), b""], self.in_code_page(65001, "echo café ☃"))
+        self.assertEqual(b"'caf\x82' is not", self.in_code_page(437, "café")[1][:13])
+        self.assertEqual([b"caf\x82\r\n", b""], self.in_code_page(437, "echo %X%| findstr caf"))
+        # A file's bytes are what they are.
+        self.write(r"C:\utf8.txt", "é\r\n")
+        for reader in ("type", "more", "sort"):
+            self.assertEqual("é\r\n".encode(), self.in_code_page(437, rf"{reader} C:\utf8.txt")[0])
+
+    def test_chcp(self):
+        self.assertEqual(b"Active code page: 437\r\n", self.in_code_page(437, "chcp")[0])
+        self.assertEqual("café\r\n".encode(), self.in_code_page(437, "chcp 65001 >nul& echo café")[0])
+        self.assertEqual([b"", b"Invalid code page\r\n"], self.in_code_page(437, "chcp 4711"))
+
     def test_what_cannot_be_started_is_told_with_its_error(self):
         asked = {"user": "zuul", "environment": {}, "console_stdin": True, "through_cmd": False}
         for line, folder, code in (("nothing.exe", None, 2), ("hostname.exe", r"C:\nowhere", 267)):
