@@ -26,6 +26,7 @@ from lab.hyperv_model.model import Model
 from lab.hyperv_model.neighbours import Neighbours
 from lab.windows_sandbox import shares
 from lab.windows_sandbox.host import WindowsHost, computer_name
+from lab.windows_sandbox.installation import PRODUCT
 
 # sun_path of unix(7) holds 107 bytes; the longest socket is run/services.sock.
 LONGEST_ROOT = 107 - len("/run/services.sock")
@@ -87,7 +88,7 @@ def run(options: argparse.Namespace, stop: threading.Event) -> None:
             host.computer_name,
             shares.local_path(host.filesystem, neighbours),
             host.run_folder,
-            HostFacts(address=options.address),
+            HostFacts(address=options.address, caption=f"Microsoft {PRODUCT}"),
             neighbours=neighbours,
         )
         if options.state and options.state.exists():

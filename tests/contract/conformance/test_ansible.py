@@ -3,6 +3,8 @@
 
 import uuid
 
+from hyperv_tempest_plugin.wsman import Namespace
+
 from tests.contract.conformance.conforming_host import ConformanceCase
 
 
@@ -13,6 +15,17 @@ class TestModules(ConformanceCase):
     def test_facts(self):
         facts = self.module("ansible.builtin.setup", gather_subset=["!all"])["ansible_facts"]
         self.assertEqual(("Windows", "Win32NT"), (facts["ansible_os_family"], facts["ansible_system"]))
+
+    def test_facts_are_what_wmi_says(self):
+        facts = self.module("ansible.builtin.setup", gather_subset=["hardware"])["ansible_facts"]
+        wmi = Namespace(self.connect(), "root/cimv2")
+        (system,) = wmi.query("SELECT * FROM Win32_OperatingSystem")
+        sockets = wmi.query("SELECT * FROM Win32_Processor")
+        self.assertEqual(system["Caption"], facts["ansible_distribution"])
+        self.assertEqual(-(-int(system["TotalVisibleMemorySize"]) // 1024), facts["ansible_memtotal_mb"])
+        count = sum(int(socket["NumberOfLogicalProcessors"]) for socket in sockets)
+        self.assertEqual(count, facts["ansible_processor_vcpus"])
+        self.assertEqual(len(sockets), facts["ansible_processor_count"])
 
     def test_refusals(self):
         missing = self.module("ansible.windows.win_command", argv=[f"hyperv-ci-{uuid.uuid4()}.exe"])

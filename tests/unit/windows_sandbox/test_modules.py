@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
 
+from lab.hyperv_model.host import HostFacts
+from lab.hyperv_model.model import Model
 from lab.windows_sandbox.ansible import execution, specification
 from lab.windows_sandbox.ansible.payload import Call
 from lab.windows_sandbox.environment import environment_of
@@ -174,6 +176,12 @@ class TestWaiting(HostCase):
 
 
 class TestFacts(HostCase):
+    def setUp(self):
+        super().setUp()
+        facts = HostFacts(memory_mb=4096, reserved_mb=96, sockets=2, cores=4, logical_processors=8)
+        self.host.model = Model("hyperv-test", self.session.local, self.host.root, facts)
+        self.addCleanup(self.host.model.close)
+
     def facts(self, *subset):
         return self.succeed("setup", gather_subset=list(subset))["ansible_facts"]
 
@@ -188,7 +196,12 @@ class TestFacts(HostCase):
         self.assertEqual(facts["ansible_env"], self.facts("min", "!all")["ansible_env"])
 
     def test_more(self):
-        self.assertIn("ansible_memtotal_mb", self.facts("all"))
+        facts = self.facts("all")
+        told = [facts[f"ansible_{name}"] for name in ("memtotal_mb", "memfree_mb", "product_name")]
+        self.assertEqual([4096, 4000, "Simulated Hyper-V host"], told)
+        processor = ("vcpus", "count", "cores", "threads_per_core")
+        self.assertEqual([8, 2, 2, 2], [facts[f"ansible_processor_{name}"] for name in processor])
+        self.assertEqual(("7", "Simulated"), tuple(facts["ansible_processor"][21:23]))
         self.assertEqual(
             {"gather_subset", "module_setup", "ansible_powershell_version"},
             set(self.facts("!all", "!min", "powershell_version")),

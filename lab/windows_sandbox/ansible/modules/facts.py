@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""setup: the facts of the subsets that are part of 'min', and those of 'all' that this host can tell."""
+"""setup: the facts of the subsets that are part of 'min', and those of 'all' that this host can tell.
 
-import os
+Of hardware they say what WMI says (inferred: setup.ps1 asks it, or SMBIOS as WMI does).
+"""
+
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -139,21 +141,35 @@ def _user(call: ModuleCall) -> dict[str, Any]:
     }
 
 
-def _memory(_call: ModuleCall) -> dict[str, Any]:
-    page = os.sysconf("SC_PAGE_SIZE")
+def _wmi(call: ModuleCall, class_name: str) -> list[dict[str, Any]]:
+    """Return the properties of each instance of a class."""
+    instances = call.session.host.wmi("root/cimv2").query(f"SELECT * FROM {class_name}")
+    return [{name: value for name, _, value in instance.items()} for instance in instances]
+
+
+def _memory(call: ModuleCall) -> dict[str, Any]:
+    (system,) = _wmi(call, "Win32_OperatingSystem")
     return {
-        "memtotal_mb": -(-page * os.sysconf("SC_PHYS_PAGES") >> 20),
+        "memtotal_mb": -(-system["TotalVisibleMemorySize"] // 1024),
+        "memfree_mb": -(-system["FreePhysicalMemory"] // 1024),
         "swaptotal_mb": 0,
-        "memfree_mb": -(-page * os.sysconf("SC_AVPHYS_PAGES") >> 20),
+        # The host has no paging file.
+        "pagefiletotal_mb": 0,
+        "pagefilefree_mb": 0,
     }
 
 
-def _processor(_call: ModuleCall) -> dict[str, Any]:
+def _processor(call: ModuleCall) -> dict[str, Any]:
+    sockets = _wmi(call, "Win32_Processor")
+    cores, threads = sockets[0]["NumberOfCores"], sockets[0]["NumberOfLogicalProcessors"]
+    count = threads * len(sockets)
+    named = [(str(number), sockets[0]["Manufacturer"], sockets[0]["Name"]) for number in range(count)]
     return {
-        "processor_vcpus": os.cpu_count(),
-        "processor_count": 1,
-        "processor_cores": os.cpu_count(),
-        "processor_threads_per_core": 1,
+        "processor": [text for each in named for text in each],
+        "processor_vcpus": count,
+        "processor_count": len(sockets),
+        "processor_cores": cores,
+        "processor_threads_per_core": threads // cores,
     }
 
 
@@ -184,6 +200,7 @@ _GATHERERS: list[tuple[set[str], Callable[[ModuleCall], dict[str, Any]]]] = [
             "windows_domain_role": "Stand-alone server",
         },
     ),
+    ({"bios"}, lambda call: {"product_name": _wmi(call, "Win32_ComputerSystem")[0]["Model"]}),
     ({"memory"}, _memory),
     ({"processor"}, _processor),
     ({"uptime"}, _uptime),
