@@ -40,11 +40,12 @@ class Child:
 
     :ivar path: of its program, in C:\\
     :ivar image: that program's name
+    :ivar user: whose it is
     :ivar started: when, in seconds since the epoch
     """
 
-    def __init__(self, popen: subprocess.Popen, path: str, command_line: str):
-        self._popen, self.path, self.command_line = popen, path, command_line
+    def __init__(self, popen: subprocess.Popen, path: str, command_line: str, user: str):
+        self._popen, self.path, self.command_line, self.user = popen, path, command_line, user
         self.image, self.started = ntpath.basename(path), time.time()
         # TerminateProcess is told 1 as a rule.
         self._terminated_with = 1
@@ -160,10 +161,17 @@ class Processes:
         self._starter = ThreadPoolExecutor(1, "process-starter")
 
     def start(
-        self, command_line: str, directory: str, environment: Mapping[str, str], *, output: IO | None = None
+        self,
+        command_line: str,
+        directory: str,
+        environment: Mapping[str, str],
+        user: str,
+        *,
+        output: IO | None = None,
     ) -> Child:
         """Start a command line in a Windows folder.
 
+        :param user: whose process it is
         :param output: a file for both output streams, and no input; otherwise all three are pipes
         :raises Win32Error: if the folder or the program is missing, or the program cannot run here
         """
@@ -192,7 +200,7 @@ class Processes:
             popen = self._starter.submit(subprocess.Popen, command, pass_fds=[descriptor], **streams).result()
         finally:
             os.close(descriptor)
-        child = Child(popen, program.path, command_line)
+        child = Child(popen, program.path, command_line, user)
         with self._lock:
             self._children = {other for other in self._children if other.exit_code is None} | {child}
         return child

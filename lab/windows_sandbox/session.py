@@ -121,6 +121,7 @@ class Session:
             command_line,
             self.path(directory or self.directory),
             Environment(self.environment if environment is None else environment),
+            self.user,
         )
         self._children.append(child)
         if self._ended.is_set():

@@ -195,7 +195,10 @@ class ServiceController:
         variables = self._environment(configuration)
         command_line = environments.expand(configuration.path, variables)
         with open(self._log_folder / f"service-{configuration.name}.log", "ab") as output:
-            child = self._processes.start(command_line, r"C:\Windows\System32", variables, output=output)
+            user = self.accounts.user_of(configuration.account)
+            child = self._processes.start(
+                command_line, r"C:\Windows\System32", variables, user, output=output
+            )
         with self._changed:
             service.child = child
         threading.Thread(target=self._watch, args=(configuration.name, service, child), daemon=True).start()
@@ -341,7 +344,8 @@ class ServiceController:
         """Run the program that is configured for the service's failure, as SYSTEM."""
         variables = environments.environment_of(self._registry, environments.SYSTEM, self._computer_name)
         try:
-            self._processes.start(configuration.failure_command or "", r"C:\Windows\System32", variables)
+            command_line = configuration.failure_command or ""
+            self._processes.start(command_line, r"C:\Windows\System32", variables, environments.SYSTEM)
         except Win32Error as error:
             LOG.warning("the recovery program of service %s does not run: %s", configuration.name, error)
 

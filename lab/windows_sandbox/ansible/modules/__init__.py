@@ -77,5 +77,6 @@ MODULES = {
     "ansible.windows.win_stat": files.win_stat,
     "ansible.windows.win_wait_for": waiting.win_wait_for,
     "community.windows.win_unzip": copying.win_unzip,
+    "community.windows.win_wait_for_process": waiting.win_wait_for_process,
     "community.windows.win_zip": copying.win_zip,
 }

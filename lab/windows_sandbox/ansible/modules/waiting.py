@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""win_wait_for."""
+"""win_wait_for, win_wait_for_process."""
 
+import ntpath
 import re
 import socket
 import time
@@ -8,6 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from lab.windows_sandbox.ansible.modules.call import ModuleCall, ModuleFailed
+from lab.windows_sandbox.environment import is_system
+from lab.windows_sandbox.processes import Child
+from lab.windows_sandbox.security import account_sid
+from lab.windows_sandbox.session import Session
+
+# As Get-Process names them, without their users (inferred: it shows none for what has no token to open).
+_SYSTEM_PROCESSES = (("Idle", 0), ("System", 4))
 
 
 def _listens(host: str, port: int, timeout: float) -> bool:
@@ -71,3 +79,76 @@ def win_wait_for(call: ModuleCall) -> dict[str, Any]:
     raise ModuleFailed(
         f"timeout while waiting for {wording}", elapsed=time.monotonic() - started, wait_attempts=attempts
     )
+
+
+def _matching(call: ModuleCall) -> list[dict[str, Any]]:
+    session = call.session
+    names = [name.lower() for name in call["process_name_exact"] or ()]
+    pattern, owner = call["process_name_pattern"], call["owner"]
+    wanted_sid = _sid(session, owner)
+    if owner and wanted_sid is None:
+        raise ModuleFailed(f"account_name {owner} is not a valid account, cannot get SID")
+    processes = [{"name": name, "pid": pid, "owner": None} for name, pid in _SYSTEM_PROCESSES]
+    processes += [_process(session, child) for child in session.host.processes.running()]
+    return [
+        process
+        for process in processes
+        if (not pattern or re.search(pattern, process["name"], re.IGNORECASE))
+        and (not names or process["name"].lower() in names)
+        and (not call["pid"] or process["pid"] == call["pid"])
+        and (not owner or wanted_sid == _sid(session, process["owner"]))
+    ]
+
+
+def _process(session: Session, child: Child) -> dict[str, Any]:
+    """Return a process as Get-Process -IncludeUserName has it."""
+    user = child.user
+    if is_system(user):
+        owner = r"NT AUTHORITY\SYSTEM"
+    else:
+        owner = user if "\\" in user else rf"{session.host.computer_name}\{user}"
+    return {"name": ntpath.splitext(child.image)[0], "pid": child.pid, "owner": owner}
+
+
+def _sid(session: Session, account: str | None) -> str | None:
+    return account_sid(session.host.accounts, account) if account else None
+
+
+def win_wait_for_process(call: ModuleCall) -> dict[str, Any]:
+    named = [
+        name for name in ("pid", "process_name_exact", "process_name_pattern") if call[name] not in (0, None)
+    ]
+    if len(named) > 1:
+        raise ModuleFailed(f"parameters are mutually exclusive: {', '.join(named[:2])}")
+    if not named and call["owner"] is None:
+        raise ModuleFailed(
+            "one of the following is required: owner, pid, process_name_exact, process_name_pattern"
+        )
+    present = call["state"] == "present"
+    for name in () if present else ("sleep", "process_min_count"):
+        if call[name] != 1:
+            call.warn(f"Parameter '{name}' has no effect when waiting for a process to stop.")
+    started = time.monotonic()
+    call.session.pause(call["pre_wait_delay"])
+    found = _matching(call)
+    awaited = {process["pid"] for process in found}
+
+    def arrived() -> bool:
+        if present:
+            return len(found) >= call["process_min_count"]
+        return awaited.isdisjoint(process["pid"] for process in _matching(call))
+
+    while not arrived():
+        if time.monotonic() - started > call["timeout"]:
+            late, what = ("Timed out", "start") if present else ("Timeout", "stop")
+            raise ModuleFailed(
+                f"{late} while waiting for process(es) to {what}",
+                elapsed=time.monotonic() - started,
+                matched_processes=found,
+            )
+        # Who waits for the end polls nothing; its seconds are none that the task asks for.
+        call.session.pause(call["sleep"] if present else 0.05)
+        if present:
+            found = _matching(call)
+    call.session.pause(call["post_wait_delay"])
+    return {"elapsed": time.monotonic() - started, "matched_processes": found}
