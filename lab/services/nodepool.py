@@ -76,7 +76,6 @@ def connection(label: dict, address: str, keys: Path) -> dict[str, str | int]:
     if label["connection-type"] == "winrm":
         return host | {
             "ansible_connection": "winrm",
-            "ansible_shell_type": label["shell-type"],
             "ansible_winrm_transport": "certificate",
             "ansible_winrm_cert_pem": str(keys / "winrm/winrm.pem"),
             "ansible_winrm_cert_key_pem": str(keys / "winrm/winrm.key"),

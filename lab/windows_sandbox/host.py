@@ -15,7 +15,7 @@ from lab.guesses import Guess, Guesses
 from lab.windows_sandbox import command_prompt, errors, tools, wmi
 from lab.windows_sandbox.accounts import ADMINISTRATORS, REMOTE_MANAGEMENT, Accounts
 from lab.windows_sandbox.ansible import payload
-from lab.windows_sandbox.ansible.powershell import PowerShell
+from lab.windows_sandbox.ansible.powershell import PowerShell, not_encoded
 from lab.windows_sandbox.certificates import ClientCertificates
 from lab.windows_sandbox.containment import Containment
 from lab.windows_sandbox.errors import Win32Error
@@ -208,8 +208,8 @@ class WindowsHost:
                 process = PowerShell(session, script)
             else:
                 process = self._command(session, command_line, through_cmd)
-        except payload.UnknownPayload as error:
-            raise CommandRefused(str(error)) from error
+        except payload.NotEncoded:
+            process = not_encoded(session)
         except Win32Error as error:
             raise CommandRefused(str(error), error.code) from error
         if console_stdin:

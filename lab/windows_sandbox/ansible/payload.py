@@ -53,6 +53,10 @@ class UnknownPayload(Exception):
     """Input that is none of what Ansible sends."""
 
 
+class NotEncoded(UnknownPayload):
+    """What stands after -EncodedCommand is no base64 of UTF-16."""
+
+
 @dataclass(frozen=True)
 class AsyncJob:
     """The job's id as Ansible chose it, and how long the module may run, in seconds; whether its state is
@@ -96,6 +100,8 @@ class PluginScript:
 def unwrap(command_line: str) -> str | None:
     """Return the script that a PowerShell command line carries encoded, however deep; None for any other
     command line.
+
+    :raises NotEncoded: if PowerShell could not read it
     """
     script = None
     while powershell := _POWERSHELL.fullmatch(command_line if script is None else script):
@@ -105,9 +111,7 @@ def unwrap(command_line: str) -> str | None:
         try:
             script = base64.b64decode(encoded[1], validate=True).decode("utf-16-le")
         except ValueError as error:
-            raise UnknownPayload(
-                f"PowerShell got an -EncodedCommand that is no base64 of UTF-16: {error}"
-            ) from error
+            raise NotEncoded(encoded[1]) from error
     return script
 
 

@@ -60,6 +60,26 @@ class PowerShell(ThreadedProcess):
         super().__init__(session, act)
 
 
+# PowerShell's exit code for parameters that it does not take, 0xFFFD0000 (inferred: PowerShell 7's source).
+_BAD_PARAMETER = 4294770688
+
+
+def not_encoded(session: Session) -> ThreadedProcess:
+    """Return PowerShell with an -EncodedCommand that it cannot read, as one in quotes is (recorded: issue
+    2569 of community.vmware).
+    """
+
+    def act(stdin: bytes, emit: Callable[[int, bytes], None]) -> int:
+        text = (
+            "Cannot process the command because the value specified with -EncodedCommand is not properly"
+            " encoded. The value must be Base64 encoded.\r\n"
+        )
+        emit(2, text.encode())
+        return _BAD_PARAMETER
+
+    return ThreadedProcess(session, act)
+
+
 def answer(session: Session, script: str, stdin: bytes) -> tuple[bytes, bytes, int]:
     """Return standard output, standard error and exit code of a script."""
     if payload.reads_call(script):

@@ -221,11 +221,14 @@ class TestInternalCommands(PromptCase):
     def in_code_page(self, number, line):
         asked = {"working_directory": None, "environment": {"X": "café"}, "console_stdin": True}
         process = self.host.open_process(line, user="zuul", through_cmd=True, code_page=number, **asked)
+        return self.end_of(process)[:2]
+
+    def end_of(self, process):
         said, code = [b"", b""], None
         while code is None:
             *read, code = process.read(10)
             said = [before + more for before, more in zip(said, read, strict=True)]
-        return said
+        return [*said, code]
 
     def test_text_comes_in_the_code_page_that_was_asked_for(self):
         self.assertEqual([b"caf\x82 ?\r\n", b""], self.in_code_page(437, "echo %X% \u2603"))
@@ -237,6 +240,13 @@ class TestInternalCommands(PromptCase):
         self.write(r"C:\utf8.txt", "é\r\n")
         for reader in ("type", "more", "sort"):
             self.assertEqual("é\r\n".encode(), self.in_code_page(437, rf"{reader} C:\utf8.txt")[0])
+
+    def test_a_command_in_quotes_that_only_powershell_s_own_language_takes_away(self):
+        asked = {"working_directory": None, "environment": {}, "console_stdin": True}
+        process = self.host.open_process("powershell -EncodedCommand 'eAA='", user="zuul", **asked)
+        _, stderr, code = self.end_of(process)
+        self.assertIn(b"is not properly encoded", stderr)
+        self.assertEqual(0xFFFD0000, code)
 
     def test_chcp(self):
         self.assertEqual(b"Active code page: 437\r\n", self.in_code_page(437, "chcp")[0])

@@ -34,7 +34,8 @@ class TestUnwrap(testtools.TestCase):
         self.assertIsNone(payload.unwrap("powershell -Command x"))
 
     def test_rubbish(self):
-        self.assertRaises(payload.UnknownPayload, payload.unwrap, "powershell -EncodedCommand %%%")
+        for rubbish in ("%%%", "'eA=='", "eA=="):
+            self.assertRaises(payload.NotEncoded, payload.unwrap, f"powershell -EncodedCommand {rubbish}")
 
 
 class TestDecode(testtools.TestCase):
