@@ -5,11 +5,14 @@ A method that fails does so through a job even if it would have succeeded at onc
 Microsoft's samples read the reason from the job).
 """
 
+import collections
 import dataclasses
 import threading
 import time
+import typing
 import uuid
 
+from lab.hyperv_model import embedded
 from lab.hyperv_model.cim import age, interval, timestamp
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.providers import computes, provides
@@ -17,9 +20,16 @@ from lab.hyperv_model.providers import computes, provides
 V2 = "root/virtualization/v2"
 
 COMPLETED, STARTED = 0, 4096
-FAILED, NOT_SUPPORTED, INVALID_PARAMETER, IN_USE, INVALID_STATE = 32768, 32770, 32773, 32774, 32775
+FAILED, INVALID_PARAMETER, IN_USE, INVALID_STATE = 32768, 32773, 32774, 32775
 
-STATE_RUNNING, STATE_COMPLETED, STATE_KILLED, STATE_EXCEPTION = 4, 7, 9, 10
+STATE_RUNNING, STATE_COMPLETED, STATE_TERMINATED, STATE_KILLED, STATE_EXCEPTION = 4, 7, 8, 9, 10
+
+# What a client asks of a job, and the state that it leads to; other requests no job here takes. What a job
+# answers are codes of its own (documented for Msvm_ConcreteJob.RequestStateChange).
+TERMINATE, KILL = 4, 5
+ENDED = {TERMINATE: (STATE_TERMINATED, "Job was terminated"), KILL: (STATE_KILLED, "Job was killed")}
+START, SUSPEND, SERVE = 2, 3, 6
+UNSUPPORTED_REQUEST, INVALID_REQUEST, INVALID_TRANSITION, TIMEOUT_NOT_SUPPORTED = 1, 5, 4097, 4098
 
 # Methods that answer 4096 and go on as a job (inferred for CreateSnapshot: os-win reads the result from it).
 # Documented: each may answer 0 as well, and then is done; the driver's tests take either.
@@ -33,6 +43,8 @@ ASYNCHRONOUS = {
     "Msvm_VirtualSystemSnapshotService.CreateSnapshot",
     "Msvm_VirtualSystemSnapshotService.DestroySnapshot",
 }
+
+FAILED_IN_CIM = 1  # CIM_ERR_FAILED (documented for Msvm_Error.CIMStatusCode)
 
 # Finished jobs stay for clients to read (TimeBeforeRemoval, documented as five minutes).
 KEEP_SECONDS = 300
@@ -76,6 +88,14 @@ class Fault:
     times: int = 1
 
 
+class Pending(typing.NamedTuple):
+    """What is still to happen of a job: when its time is over, and if it is killed."""
+
+    timer: threading.Timer
+    cancel: typing.Callable | None
+    seconds: float
+
+
 class Jobs:
     """Runs methods' work, at once or as a job.
 
@@ -88,6 +108,8 @@ class Jobs:
         self._lock = lock
         self.seconds = seconds
         self._timers = set()
+        self._pending = {}
+        self._finished = collections.deque()
         self._closed = threading.Event()
 
     def close(self):
@@ -103,7 +125,8 @@ class Jobs:
         :param method: ``Class.Method``
         :param affected: the Instances that the job is about (Msvm_AffectedJobElement); the work may add some
         :param work: function without parameters, returns a dict of outputs; raises JobFailure
-        :param cancel: function without parameters, called instead of `work` if the job is killed or made fail
+        :param cancel: function without parameters, called instead of `work` if the job is made fail, and
+            at once if it is killed
         :returns: the method's outputs
         """
         fault = self.fault(method)
@@ -127,7 +150,9 @@ class Jobs:
             self._associate(job, affected[known:])
             return outputs
 
-        self.after(seconds, lambda: self._complete(job, run, cancel))
+        with self._lock:
+            timer = self.after(seconds, lambda: self._complete(job, run))
+            self._pending[job["InstanceID"]] = Pending(timer, cancel, seconds)
         return {"ReturnValue": STARTED, "Job": job.path}
 
     def run_apart(self, method, affected, work):
@@ -163,6 +188,8 @@ class Jobs:
         """Call the function, under the model's lock, when this many seconds have passed.
 
         In a thread of its own: one that crashes takes nothing else with it.
+
+        :returns: the timer
         """
 
         def call():
@@ -176,6 +203,27 @@ class Jobs:
             timer.daemon = True
             self._timers.add(timer)
             timer.start()
+        return timer
+
+    def end(self, job, request):
+        """End a running job, and undo what it began.
+
+        :param request: TERMINATE or KILL
+        """
+        self._settle(job, *ENDED[request])
+        pending = self._pending.pop(job["InstanceID"], None)
+        if pending:
+            pending.timer.cancel()
+            self._timers.discard(pending.timer)
+            if pending.cancel:
+                pending.cancel()
+
+    def percent(self, job):
+        """How far a job is; one that only takes its time, as much as has passed of it."""
+        pending = self._pending.get(job["InstanceID"])
+        if pending is None:
+            return job["PercentComplete"]
+        return int(99 * min(1, age(job["StartTime"]) / pending.seconds))
 
     def fault(self, method):
         """The Fault that this call of a method is to have, if any: it is used up."""
@@ -186,7 +234,6 @@ class Jobs:
         return None
 
     def _job(self, method, affected):
-        self._purge()
         now = timestamp()
         job = self._store.add(
             V2,
@@ -222,11 +269,9 @@ class Jobs:
                 V2, "Msvm_AffectedJobElement", AffectedElement=element.path, AffectingElement=job.path
             )
 
-    def _complete(self, job, work, cancel):
-        if job["JobState"] == STATE_KILLED:
-            if cancel:
-                cancel()
-            return
+    def _complete(self, job, work):
+        if self._pending.pop(job["InstanceID"], None) is None:
+            return  # it was killed just now
         try:
             work()
         except JobFailure as failure:
@@ -240,12 +285,8 @@ class Jobs:
                 self._finish(job, STATE_EXCEPTION, JobFailure("The simulated provider crashed: see its log"))
 
     def _finish(self, job, state, failure=None):
-        job.update(
-            JobState=state,
-            PercentComplete=100,
-            TimeOfLastStateChange=timestamp(),
-            JobStatus="Job is completed" if failure is None else "Job has failed",
-        )
+        self._settle(job, state, "Job is completed" if failure is None else "Job has failed")
+        job["PercentComplete"] = 100
         if failure:
             job.update(
                 ErrorCode=failure.code,
@@ -253,10 +294,26 @@ class Jobs:
                 ErrorSummaryDescription=failure.message.split(". ")[0],
             )
 
+    def _settle(self, job, state, status):
+        job.update(
+            JobState=state,
+            JobStatus=status,
+            PercentComplete=self.percent(job),
+            TimeOfLastStateChange=timestamp(),
+            ElapsedTime=interval(age(job["StartTime"])),
+        )
+        self._finished.append(job)
+        if len(self._finished) == 1:
+            self.after(KEEP_SECONDS, self._purge)
+
     def _purge(self):
-        for job in self._store.of(V2, "Msvm_ConcreteJob"):
-            if job["JobState"] != STATE_RUNNING and age(job["TimeOfLastStateChange"]) > KEEP_SECONDS:
-                self._store.remove(job)
+        """Take away the finished jobs whose time has come, and come back for the next one."""
+        while self._finished:
+            left = KEEP_SECONDS - age(self._finished[0]["TimeOfLastStateChange"])
+            if left > 0:
+                self.after(left, self._purge)
+                return
+            self._store.remove(self._finished.popleft())
 
 
 class Progress:
@@ -311,21 +368,38 @@ def _failing(fault, cancel):
 
 @provides("Msvm_ConcreteJob.RequestStateChange")
 def request_state_change(model, job, RequestedState, TimeoutPeriod):
-    """Terminate (4) and Kill (5) end a running job (documented); nothing else is supported."""
-    if RequestedState not in (4, 5):
-        return {"ReturnValue": NOT_SUPPORTED}
-    if job["JobState"] != STATE_RUNNING or not job["Cancellable"]:
-        return {"ReturnValue": INVALID_STATE}
-    job.update(JobState=STATE_KILLED, JobStatus="Job was killed", TimeOfLastStateChange=timestamp())
+    """Terminate and Kill end a running job, each with a state of its own; a time-out is not supported (all
+    documented). That a job that cannot be cancelled answers "Not Supported" is inferred from its name.
+    """
+    if RequestedState not in (START, SUSPEND, SERVE, *ENDED):
+        return {"ReturnValue": INVALID_REQUEST}
+    if TimeoutPeriod not in (None, interval(0)):
+        return {"ReturnValue": TIMEOUT_NOT_SUPPORTED}
+    if job["JobState"] != STATE_RUNNING:
+        return {"ReturnValue": INVALID_TRANSITION}
+    if RequestedState not in ENDED or not job["Cancellable"]:
+        return {"ReturnValue": UNSUPPORTED_REQUEST}
+    model.jobs.end(job, RequestedState)
     return {}
+
+
+@provides("Msvm_ConcreteJob.GetError")
+def get_error(model, job):
+    """Documented: an embedded Msvm_Error of a job that failed or that a client ended, null of any other."""
+    if job["JobState"] in (STATE_RUNNING, STATE_COMPLETED):
+        return {}
+    message = job["ErrorDescription"] or job["JobStatus"]
+    error = model.store.build(V2, "Msvm_Error", Message=message, CIMStatusCode=FAILED_IN_CIM)
+    return {"Error": embedded.write(error)}
 
 
 @provides("Msvm_ConcreteJob.GetErrorEx")
 def get_error_ex(model, job):
-    return {"Errors": [job["ErrorDescription"]] if job["ErrorCode"] else []}
+    error = get_error(model, job).get("Error")
+    return {"Errors": error and [error]}
 
 
 @computes("Msvm_ConcreteJob")
-def elapsed(model, job):
+def progress(model, job):
     if job["JobState"] == STATE_RUNNING:
-        job["ElapsedTime"] = interval(age(job["StartTime"]))
+        job.update(ElapsedTime=interval(age(job["StartTime"])), PercentComplete=model.jobs.percent(job))
