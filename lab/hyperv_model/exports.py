@@ -9,19 +9,33 @@ what is in the .vmcx file is not: Microsoft's format is its own, this is text th
 import contextlib
 import json
 import ntpath
-import shutil
+import re
 import uuid
 
-from lab.hyperv_model import checkpoints, embedded, errors, networking, storage, vhd, virtual_system
+from lab.hyperv_model import checkpoints, embedded, errors, networking, storage, transfer, vhd, virtual_system
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
 from lab.hyperv_model.machine import SERVICE, machine_of
 from lab.hyperv_model.providers import provides
-from lab.hyperv_model.states import OFF, SAVED
+from lab.hyperv_model.states import OFF, PAUSED, RUNNING, SAVED
 
 EXPORT_SETTINGS = "Msvm_VirtualSystemExportSettingData"
 ALL_CHECKPOINTS, NO_CHECKPOINTS = 0, 1  # CopySnapshotConfiguration (documented)
+CRASH_CONSISTENT = 0  # CaptureLiveState (documented)
 KIND = "virtual machine exported by a simulated Hyper-V"
+NO_FILE_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]|^[. ]*$')  # documented: Naming Files, Paths, and Namespaces
+# What may name a machine's GUID and is yet not about its identity.
+NOT_IDENTITY = {
+    "HostResource",
+    "ElementName",
+    "Notes",
+    "Connection",
+    "ConfigurationDataRoot",
+    "SnapshotDataRoot",
+    "SuspendDataRoot",
+    "SwapFileDataRoot",
+    "LogDataRoot",
+}
 
 
 def install(model):
@@ -30,81 +44,93 @@ def install(model):
 
 @provides(f"{SERVICE}.ExportSystemDefinition")
 def export_system_definition(model, service, ComputerSystem, ExportDirectory, ExportSettingData):
-    """Documented: the machine is off or saved."""
+    """The method's page has the machine off or saved; the settings' page and Export-VM's say what is captured
+    of one that runs (documented). Here that is its disks as they are, or refused.
+    """
     machine = machine_of(model, ComputerSystem)
     settings = embedded.read(ExportSettingData, model.store, V2, EXPORT_SETTINGS)
+    drive, path = ntpath.splitdrive(ExportDirectory or "")
+    if not drive or (drive.endswith(":") and not path.startswith(("\\", "/"))):
+        return {"ReturnValue": INVALID_PARAMETER}  # documented: a fully qualified path
     wanted = settings["CopySnapshotConfiguration"]
     if wanted not in (ALL_CHECKPOINTS, NO_CHECKPOINTS) or (
         wanted == ALL_CHECKPOINTS and checkpoints.of_machine(model, machine)
     ):
         raise CimError(errors.METHOD_NOT_IMPLEMENTED, "exporting a checkpoint is not simulated")
-    if machine.state == SAVED:
-        raise CimError(errors.METHOD_NOT_IMPLEMENTED, "exporting a saved state is not simulated")
-    if machine.state != OFF:
+    if settings["ExcludedVirtualHardDisks"]:
+        raise CimError(errors.METHOD_NOT_IMPLEMENTED, "exporting without some of the disks is not simulated")
+    if machine.system.class_name == transfer.PLANNED:
+        raise CimError(errors.METHOD_NOT_IMPLEMENTED, "exporting a planned machine is not simulated")
+    if machine.state not in (OFF, SAVED, RUNNING, PAUSED):
         return {"ReturnValue": INVALID_STATE}
-    folder = ExportDirectory
-    if settings["CreateVmExportSubdirectory"]:
-        folder = ntpath.join(folder, machine.name)
-    return model.jobs.run(
-        f"{SERVICE}.ExportSystemDefinition",
-        [machine.system],
-        lambda: _export(model, machine, folder, settings["CopyVmStorage"]),
-    )
+    if machine.state != OFF and (machine.state == SAVED or settings["CaptureLiveState"] != CRASH_CONSISTENT):
+        raise CimError(errors.METHOD_NOT_IMPLEMENTED, "exporting a saved state is not simulated")
+    with_subfolder, with_storage = settings["CreateVmExportSubdirectory"], settings["CopyVmStorage"]
+
+    def work(progress):
+        progress.pass_time()
+        with model.lock:
+            machine.check_there()
+            told = json.loads(json.dumps(transfer.told(model, machine)))
+            disks = [disk["HostResource"][0] for disk in machine.of(storage.SASD) if with_storage]
+        folder = ExportDirectory
+        if with_subfolder:
+            if NO_FILE_NAME.search(told["name"]):
+                raise _failure(told, f"its name names no folder. {storage.INVALID_NAME}")
+            folder = ntpath.join(folder, told["name"])
+        _export(model, told, disks, folder, progress)
+
+    return model.jobs.run_apart(f"{SERVICE}.ExportSystemDefinition", [machine.system], work)
 
 
-def _export(model, machine, folder, with_storage):
-    file = ntpath.join(folder, "Virtual Machines", f"{machine.guid}.vmcx")
-    if model.local_path(file).exists():
-        raise JobFailure(f"'{machine.name}' cannot be exported: {file} exists. ('0x80070050')")
-    instances = [machine.settings, *machine.parts.values(), *_features(model, machine)]
-    moved = {}
+def _export(model, told, disks, folder, progress):
+    file = ntpath.join(folder, "Virtual Machines", f"{told['guid']}.vmcx")
+    told["state"], told["on_time"], moved = OFF, None, {}
+
+    def check():
+        progress.check()
+        model.check_space()
+
     try:
         # What is there of an export that fails goes again (inferred: the next one finds no files of it).
         with contextlib.ExitStack() as on_error:
-            model.check_space()
-            for disk in machine.of(storage.SASD) if with_storage else ():
+            check()
+            if model.local_path(file).exists():
+                raise _failure(told, f"{file} exists. ('0x80070050')")
+            for disk in disks:
                 to = ntpath.join(folder, "Virtual Hard Disks")
-                _copy_disk(model, disk["HostResource"][0], to, moved, on_error)
-            values = [[instance.class_name, _moved(dict(instance.values), moved)] for instance in instances]
+                _copy_disk(model, told, disk, to, moved, on_error, check)
+            for _, values in told["instances"]:
+                if values.get("HostResource"):
+                    values["HostResource"] = [moved.get(path, path) for path in values["HostResource"]]
             _make_folder(model, ntpath.dirname(file), on_error)
             on_error.callback(model.local_path(file).unlink, missing_ok=True)
-            model.local_path(file).write_text(json.dumps({"kind": KIND, "instances": values}, indent=1))
+            model.local_path(file).write_text(json.dumps({"kind": KIND, "machine": told}, indent=1))
+            check()
             on_error.pop_all()
     except OSError as error:
-        raise JobFailure(f"'{machine.name}' cannot be exported: {storage.reason(error)}") from None
+        raise _failure(told, storage.reason(error)) from None
 
 
-def _features(model, machine):
-    prefix = machine.settings["InstanceID"] + "\\"
-    return [
-        feature
-        for feature in model.store.of(V2, "Msvm_FeatureSettingData")
-        if feature["InstanceID"].startswith(prefix)
-    ]
+def _failure(told, reason):
+    return JobFailure(f"'{told['name']}' cannot be exported: {reason}")
 
 
-def _copy_disk(model, path, folder, moved, on_error):
+def _copy_disk(model, told, path, folder, moved, on_error, check):
     """Copy a disk and its parents, each once; a child is told where its parent is now."""
     if path in moved:
         return
     copy = ntpath.join(folder, ntpath.basename(path))
     _make_folder(model, folder, on_error)
     if model.local_path(copy).exists():
-        raise JobFailure(f"'{path}' cannot be exported: {copy} exists. ('0x80070050')")
+        raise _failure(told, f"'{path}': {copy} exists. ('0x80070050')")
     moved[path] = copy
     on_error.callback(model.local_path(copy).unlink, missing_ok=True)
-    model.check_space()
-    shutil.copyfile(model.local_path(path), model.local_path(copy))
+    storage.copy_file(model.local_path(path), model.local_path(copy), check)
     with contextlib.suppress(vhd.VirtualDiskError):  # a DVD has no parents
         if parent := vhd.parent_of(model.local_path(path), path):
-            _copy_disk(model, parent, folder, moved, on_error)
+            _copy_disk(model, told, parent, folder, moved, on_error, check)
             vhd.reconnect(copy, moved[parent], model.local_path)
-
-
-def _moved(values, moved):
-    if values.get("HostResource"):
-        values["HostResource"] = [moved.get(path, path) for path in values["HostResource"]]
-    return values
 
 
 def _make_folder(model, path, on_error):
@@ -119,7 +145,9 @@ def _make_folder(model, path, on_error):
 def import_system_definition(
     model, service, SystemDefinitionFile, SnapshotFolder, GenerateNewSystemIdentifier
 ):
-    """Documented: makes a planned machine, with the identifier that it had or a new one."""
+    """Documented: makes a planned machine, with the identifier that it had or a new one. The job's affected
+    elements include it (inferred from what Microsoft's samples read of RealizePlannedSystem's).
+    """
     try:
         told = json.loads(model.local_path(SystemDefinitionFile).read_text())
     except OSError:
@@ -131,69 +159,84 @@ def import_system_definition(
             errors.METHOD_NOT_IMPLEMENTED,
             f"{SystemDefinitionFile} is not a {KIND}: what Hyper-V itself writes is not simulated",
         )
-    return model.jobs.run(
-        f"{SERVICE}.ImportSystemDefinition",
-        [],
-        lambda: _import(model, told["instances"], GenerateNewSystemIdentifier),
-    )
+    affected = []
+
+    def work():
+        affected.append(_import(model, told["machine"], GenerateNewSystemIdentifier).system)
+        return {"ImportedSystem": affected[-1].path}
+
+    return model.jobs.run(f"{SERVICE}.ImportSystemDefinition", affected, work)
 
 
-def _import(model, instances, with_new_identifier):
-    (_, settings), *parts = instances
-    former = settings["VirtualSystemIdentifier"]
-    guid = str(uuid.uuid4()).upper() if with_new_identifier else former
-    if guid in model.machines:
+def _import(model, told, with_new_identifier):
+    if with_new_identifier:
+        told = _renamed(told, told["guid"], str(uuid.uuid4()).upper())
+    if told["guid"] in model.machines:
         raise JobFailure(
             "The operation cannot be performed because a virtual machine with the same identifier already "
-            f"exists: {guid}. Import the virtual machine again with a new identifier."
+            f"exists: {told['guid']}. Import the virtual machine again with a new identifier."
         )
-    values = _renamed(settings, former, guid) | {"VirtualSystemType": virtual_system.PLANNED}
-    machine = virtual_system.add_machine(model, "Msvm_PlannedComputerSystem", guid, values)
-    for class_name, part in parts:
-        instance = model.store.build(V2, class_name, **_renamed(part, former, guid))
-        if instance.definition.is_a("CIM_ResourceAllocationSettingData"):
-            machine.add(instance)
-        else:
-            model.store.insert(instance)
-    return {"ImportedSystem": machine.system.path}
+    # A switch of another host is the one of that name here; one that is missing keeps the machine from being
+    # realized, not from being planned (inferred: a client has to be able to connect it elsewhere).
+    names = {switch["ElementName"] for switch in model.store.of(V2, "Msvm_VirtualEthernetSwitch")}
+    told["switches"] = {
+        path: name for path, name in told["switches"].items() if name in names and not _is_here(model, path)
+    }
+    return transfer.build(model, told, transfer.PLANNED, {})
 
 
-def _renamed(values, former, guid):
-    """The values as they are of a machine with another GUID."""
+def _is_here(model, path):
+    try:
+        return bool(model.store.at(path, V2))
+    except CimError:
+        return False
 
-    def renamed(value):
-        if isinstance(value, list):
-            return [renamed(item) for item in value]
-        return value.replace(former, guid) if isinstance(value, str) else value
 
-    return {name: renamed(value) for name, value in values.items()}
+def _renamed(value, former, guid):
+    """What is told of a machine, as it is of one with another GUID."""
+    if isinstance(value, dict):
+        return {
+            name: item if name in NOT_IDENTITY else _renamed(item, former, guid)
+            for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_renamed(item, former, guid) for item in value]
+    return value.replace(former, guid) if isinstance(value, str) else value
 
 
 @provides(f"{SERVICE}.ValidatePlannedSystem")
 def validate_planned_system(model, service, PlannedSystem):
-    """Fails for what would keep the machine from starting here (documented), such as a missing disk."""
     machine = _planned(model, PlannedSystem)
+    method = f"{SERVICE}.ValidatePlannedSystem"
+    return model.jobs.run(method, [machine.system], lambda: _validate(model, machine))
 
-    def work():
-        for disk in machine.of(storage.SASD):
-            storage.check_file(model, machine, disk)
-        for connection in machine.of("Msvm_EthernetPortAllocationSettingData"):
-            networking.check_connection(model, machine, connection)
 
-    return model.jobs.run(f"{SERVICE}.ValidatePlannedSystem", [machine.system], work)
+def _validate(model, machine):
+    """Fails for what would keep the machine from starting here (documented), such as a missing disk."""
+    machine.check_there()
+    if machine.system.class_name != transfer.PLANNED:
+        raise JobFailure(f"'{machine.name}' is a planned virtual machine no longer.", INVALID_STATE)
+    for disk in machine.of(storage.SASD):
+        storage.check_file(model, machine, disk)
+    for connection in machine.of(transfer.CONNECTION):
+        networking.check_connection(model, machine, connection)
 
 
 @provides(f"{SERVICE}.RealizePlannedSystem")
 def realize_planned_system(model, service, PlannedSystem):
+    """Validates the machine first; what it becomes is an affected element of the job (both documented)."""
     machine = _planned(model, PlannedSystem)
-    return model.jobs.run(
-        f"{SERVICE}.RealizePlannedSystem",
-        [machine.system],
-        lambda: {"ResultingSystem": virtual_system.realize(model, machine).path},
-    )
+    affected = [machine.system]
+
+    def work():
+        _validate(model, machine)
+        affected.append(virtual_system.realize(model, machine))
+        return {"ResultingSystem": affected[-1].path}
+
+    return model.jobs.run(f"{SERVICE}.RealizePlannedSystem", affected, work)
 
 
 def _planned(model, system):
-    if system.class_name != "Msvm_PlannedComputerSystem":
+    if system.class_name != transfer.PLANNED:
         raise CimError(errors.INVALID_PARAMETER, f"{system.path} is no planned virtual machine")
     return machine_of(model, system)

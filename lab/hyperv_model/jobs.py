@@ -37,7 +37,6 @@ ASYNCHRONOUS = {
     "Msvm_ComputerSystem.RequestStateChange",
     "Msvm_VirtualSystemManagementService.DestroySystem",
     "Msvm_VirtualSystemManagementService.DefineSystem",
-    "Msvm_VirtualSystemManagementService.ExportSystemDefinition",
     "Msvm_VirtualSystemManagementService.ImportSystemDefinition",
     "Msvm_VirtualSystemManagementService.RealizePlannedSystem",
     "Msvm_VirtualSystemSnapshotService.CreateSnapshot",

@@ -22,7 +22,6 @@ from lab.hyperv_model.states import OFF, PAUSED, PAUSING, RUNNING, SAVED
 SETTINGS = "Msvm_VirtualSystemMigrationSettingData"
 VIRTUAL_SYSTEM, STAGED, VIRTUAL_SYSTEM_AND_STORAGE = 32768, 32770, 32771  # MigrationType, documented
 STATES = (RUNNING, PAUSED, SAVED, OFF)  # documented for Move-VM but for paused
-CHUNK = 1 << 20
 
 
 def install(model):
@@ -148,12 +147,12 @@ class Migration:
                 self._model.local_path(old).unlink()
 
     def _copy(self, source, target, progress, channel):
+        def check():
+            progress.check()
+            channel.check()
+
         try:
-            with source.open("rb") as reader, target.open("xb") as writer:
-                while chunk := reader.read(CHUNK):
-                    progress.check()
-                    channel.check()
-                    writer.write(chunk)
+            storage.copy_file(source, target, check)
         except OSError as error:
             raise self._failure(f"'{target.name}': {storage.reason(error)}") from None
 

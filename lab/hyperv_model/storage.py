@@ -20,6 +20,7 @@ DVD_DRIVE = "Microsoft:Hyper-V:Synthetic DVD Drive"
 PHYSICAL_DRIVE = "Microsoft:Hyper-V:Physical Disk Drive"
 HARD_DISK = "Microsoft:Hyper-V:Virtual Hard Disk"
 DVD_DISK = "Microsoft:Hyper-V:Virtual CD/DVD Disk"
+CHUNK = 1 << 20
 HOST = "this host"  # who has the disks that are attached
 
 
@@ -33,7 +34,9 @@ CONTROLLERS = {IDE: Limits(2, 2, "documented"), SCSI: Limits(64, 4, "documented"
 EXTENSIONS = {HARD_DISK: (".vhd", ".vhdx", ".avhd", ".avhdx", ".vhds"), DVD_DISK: (".iso",)}
 # Errors of the file system and of the virtual disk service, as the last words of ErrorDescription.
 FILE_NOT_FOUND = "The system cannot find the file specified. ('0x80070002')"
+PATH_NOT_FOUND = "The system cannot find the path specified. ('0x80070003')"
 FILE_EXISTS = "The file exists. ('0x80070050')"
+INVALID_NAME = "The filename, directory name, or volume label syntax is incorrect. ('0x8007007B')"
 DISK_FULL = "There is not enough space on the disk. ('0x80070070')"
 IN_USE = "The process cannot access the file because it is being used by another process. ('0x80070020')"
 
@@ -222,13 +225,30 @@ def reason(error):
     """What Hyper-V says of an OSError or VirtualDiskError."""
     if isinstance(error, vhd.VirtualDiskError):
         return f"{error} ('0x{hresult(error.code):08X}')"
-    known = {errno.ENOENT: FILE_NOT_FOUND, errno.EEXIST: FILE_EXISTS, errno.ENOSPC: DISK_FULL}
+    known = {
+        errno.ENOENT: FILE_NOT_FOUND,
+        errno.ENOTDIR: PATH_NOT_FOUND,  # inferred: of a folder below a file
+        errno.EEXIST: FILE_EXISTS,
+        errno.ENOSPC: DISK_FULL,
+    }
     return known.get(error.errno, str(error))
 
 
 def hresult(code):
     """The HRESULT of a Win32 error code; those of virtual disks are HRESULTs already."""
     return code if code >> 31 else 0x80070000 | code
+
+
+def copy_file(source, target, check):
+    """Copy a file to one that is not there yet.
+
+    :param check: called now and then; what it raises ends the copying
+    :raises OSError: it cannot be copied
+    """
+    with source.open("rb") as reader, target.open("xb") as writer:
+        while chunk := reader.read(CHUNK):
+            check()
+            writer.write(chunk)
 
 
 def add_boot_source(model, machine, device):

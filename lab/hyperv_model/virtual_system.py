@@ -76,7 +76,14 @@ def define_system(model, service, SystemSettings, ResourceSettings, ReferenceCon
         or len(wanted["ElementName"] or "") > LONGEST_NAME
     ):
         return {"ReturnValue": INVALID_PARAMETER}
-    return model.jobs.run(f"{SERVICE}.DefineSystem", [], lambda: _define(model, wanted, sub_type))
+    affected = []
+
+    def work():
+        # The job tells of it (inferred: RealizePlannedSystem's does, by its page).
+        affected.append(_define(model, wanted, sub_type))
+        return {"ResultingSystem": affected[-1].path}
+
+    return model.jobs.run(f"{SERVICE}.DefineSystem", affected, work)
 
 
 def _define(model, wanted, sub_type):
@@ -124,7 +131,7 @@ def _define(model, wanted, sub_type):
     }
     machine = add_machine(model, "Msvm_ComputerSystem", guid, values)
     resources.equip(model, machine)
-    return {"ResultingSystem": machine.system.path}
+    return machine.system
 
 
 def add_machine(model, class_name, guid, values):
@@ -263,11 +270,18 @@ def destroy_system(model, service, AffectedSystem):
     machine = machine_of(model, AffectedSystem)
     if machine.state not in (OFF, SAVED):
         return {"ReturnValue": INVALID_STATE}
-    return model.jobs.run(f"{SERVICE}.DestroySystem", [machine.system], lambda: _destroy(model, machine))
+    system = machine.system
+
+    def work():
+        machine.check_there()
+        if machine.system is not system:
+            raise JobFailure(f"'{machine.name}' is a planned virtual machine no longer.", INVALID_STATE)
+        _destroy(model, machine)
+
+    return model.jobs.run(f"{SERVICE}.DestroySystem", [system], work)
 
 
 def _destroy(model, machine):
-    machine.check_there()
     if machine.is_active:
         raise JobFailure(
             f"'{machine.name}' cannot be deleted: it is {TITLES[machine.state]}, needs Off.", INVALID_STATE
