@@ -6,10 +6,11 @@ No guest runs here, so processors, disks and networks stay at 0; a machine that 
 
 import typing
 
-from lab.hyperv_model import errors, networking, storage
+from lab.hyperv_model import networking, storage
 from lab.hyperv_model.cim import timestamp
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import V2
+from lab.hyperv_model.machine import machine_of
 from lab.hyperv_model.providers import computes, provides
 
 SERVICE = "Msvm_MetricService"
@@ -28,7 +29,8 @@ class Metric(typing.NamedTuple):
     direction: int | None = None
 
 
-# By ElementName. Names and what they are of are inferred from os-win, units documented for Measure-VM.
+# By ElementName. Names and what they are of are inferred from os-win, kinds from ceilometer's specification
+# of disk.iops and a library that lists both (Viridian); units documented for Measure-VM.
 METRICS = {
     "Aggregated Average CPU Utilization": Metric(AGGREGATION, MACHINE, "MHz"),
     MEMORY: Metric(AGGREGATION, MACHINE, "MB"),
@@ -36,8 +38,8 @@ METRICS = {
     "Filtered Outgoing Network Traffic": Metric(BASE, PORT, "MB", direction=2),
     "Disk Data Read": Metric(BASE, storage.SASD, "MB"),
     "Disk Data Written": Metric(BASE, storage.SASD, "MB"),
-    "Average Disk Latency": Metric(BASE, storage.SASD, "microseconds"),
-    "Average Normalized Disk Throughput": Metric(BASE, storage.SASD, "I/O operations per second"),
+    "Average Disk Latency": Metric(AGGREGATION, storage.SASD, "microseconds"),
+    "Average Normalized Disk Throughput": Metric(AGGREGATION, storage.SASD, "I/O operations per second"),
 }
 
 
@@ -49,6 +51,7 @@ def install(model):
             f"{metric.kind}Definition",
             InstanceID=f"Microsoft:Definition\\Metric\\{number}",
             Id=f"Microsoft:Metric\\{number}",
+            Caption=name,
             ElementName=name,
             Name=name,
             Units=metric.units,
@@ -57,26 +60,46 @@ def install(model):
 
 @provides(f"{SERVICE}.ControlMetrics")
 def control_metrics(model, service, Subject, Definition, MetricCollectionEnabled):
-    """Documented: without a definition it is about all that the subject has; a definition that is not of the
-    subject's kind makes it fail. The metrics of a port are of the ACLs that meter it (inferred: os-win reads
-    them there).
+    """Documented: without a definition it is about all that the subject has, without a subject about all that
+    have the definition; a definition that is not of the subject's kind makes it fail. The metrics of a port
+    are of the ACLs that meter it (inferred: os-win reads them there).
     """
     if MetricCollectionEnabled not in (ENABLE, DISABLE, RESET) or not (Subject or Definition):
         return {"ReturnValue": FAILED}
-    if Subject is None:
-        raise CimError(errors.METHOD_NOT_IMPLEMENTED, "ControlMetrics without a Subject is not simulated")
+    subjects = [Subject] if Subject else _subjects(model)
     found = [
-        definition
+        (subject, definition)
+        for subject in subjects
         for definition in model.store.of(V2, "CIM_BaseMetricDefinition")
-        if Subject.definition.is_a(METRICS[definition["ElementName"]].subject)
+        if subject.definition.is_a(METRICS[definition["ElementName"]].subject)
         and (Definition is None or definition is Definition)
+        and _is_measured(model, subject)
     ]
-    if not found or Subject["ElementName"] == model.name:
+    if Subject and not found:
         return {"ReturnValue": FAILED}
-    for definition in found:
-        for element in _measured(model, Subject, METRICS[definition["ElementName"]]):
+    for subject, definition in found:
+        for element in _measured(model, subject, METRICS[definition["ElementName"]]):
             _control(model, element, definition, MetricCollectionEnabled)
     return {}
+
+
+def _subjects(model):
+    return [
+        subject
+        for machine in model.machines.values()
+        for subject in (machine.system, *machine.parts.values())
+    ]
+
+
+def _is_measured(model, subject):
+    """The host, templates, checkpoints and planned machines are not (inferred: none of them ever runs)."""
+    try:
+        machine = machine_of(model, subject)
+    except CimError:
+        return False
+    if machine.system.class_name != MACHINE:
+        return False
+    return subject is machine.system or subject["InstanceID"] in machine.parts
 
 
 def _measured(model, subject, metric):
@@ -93,9 +116,12 @@ def _measured(model, subject, metric):
 def _control(model, element, definition, wanted):
     identifier = f"{element['InstanceID'] or 'Microsoft:' + element['Name']}\\{definition['Id']}"
     (value,) = model.store.of(V2, "CIM_BaseMetricValue", InstanceID=identifier) or [None]
-    if value and wanted in (DISABLE, RESET):
+    if value and wanted == DISABLE:
         model.store.remove(value)
-    if wanted == RESET or (wanted == ENABLE and value is None):
+    elif value and wanted == RESET:
+        # documented for Reset-VMResourceMetering: what was collected goes, the collecting goes on
+        value.update(MetricValue="0", TimeStamp=timestamp())
+    elif wanted == ENABLE and value is None:
         value = model.store.add(
             V2,
             f"{METRICS[definition['ElementName']].kind}Value",

@@ -97,7 +97,7 @@ class MigrationTest(TwoHostsTest):
         self.source.run(begin)
         for host, other in ((0, 1), (1, 0)):
             self.hosts[host].run("""
-                for value in model.store.of("root/virtualization/v2", "Msvm_BaseMetricValue"):
+                for value in model.store.of("root/virtualization/v2", "CIM_BaseMetricValue"):
                     value["MetricValue"] = str(1 + int(value["MetricValue"]))
             """)
             self.programs[host].run(MOVE.replace("HV2", f"HV{other + 1}"))
