@@ -16,6 +16,9 @@ CREATION, MODIFICATION, DELETION = KINDS = (
     "__InstanceModificationEvent",
     "__InstanceDeletionEvent",
 )
+# Seconds of WITHIN. Documented ("WITHIN Clause"): one as small as this can be refused as not valid; that it
+# is, and nothing above, is inferred.
+TOO_SMALL = 0.001
 OPERATION = "__InstanceOperationEvent"  # what the three derive from (documented)
 
 
@@ -33,6 +36,8 @@ class Subscription:
             raise CimError(errors.INVALID_CLASS, f"no events of class {query.class_name}")
         if query.within is None:
             raise CimError(errors.QUERY_NEEDS_WITHIN, f"a query for {query.class_name} needs WITHIN")
+        if query.within <= TOO_SMALL:
+            raise CimError(errors.INVALID_QUERY, f"WITHIN {query.within} is too small")
         if query.target_class is None:
             raise CimError(errors.QUERY_TOO_BROAD, "an event query needs TargetInstance ISA 'a class'")
         blank = Instance(model.store.definition(namespace, query.target_class), {})

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 
 from lab.hyperv_model import errors
-from lab.hyperv_model.cim import identity, parse_path
+from lab.hyperv_model.cim import INTEGER_RANGES, REALS, identity, parse_path
 from lab.hyperv_model.errors import CimError
 
 # Signs in a query, and conditions within conditions. Windows has such limits too; these are this parser's
@@ -243,10 +243,12 @@ class _Condition:
         compare = self._compare(sign)
 
         def holds(subject):
-            (cim_type, value), (_, other) = value_of(subject, left), value_of(subject, right)
+            (cim_type, value), (other_type, other) = value_of(subject, left), value_of(subject, right)
+            if _kind(cim_type) != _kind(other_type):
+                raise CimError(errors.INVALID_QUERY, f"a query cannot compare {cim_type} with {other_type}")
             if value is None or other is None:
                 return False
-            return compare(_comparable(cim_type, value), _comparable(cim_type, other))
+            return compare(_comparable(cim_type, value), _comparable(other_type, other))
 
         return holds
 
@@ -319,9 +321,15 @@ def _text(subject, name):
     return value
 
 
-def _comparable(cim_type, value):
+def _kind(cim_type):
+    """What is comparable with what; all numbers are with each other."""
     if cim_type.endswith("[]") or cim_type == "object":
         raise CimError(errors.INVALID_QUERY, f"a query cannot compare {cim_type}")
+    return "number" if cim_type in INTEGER_RANGES or cim_type in REALS else cim_type
+
+
+def _comparable(cim_type, value):
+    _kind(cim_type)
     if cim_type == "reference":
         try:
             _, _, class_name, keys = parse_path(value)

@@ -175,6 +175,18 @@ class EventCase(ModelCase):
             ("SELECT * FROM Msvm_Memory WITHIN 1", "no events of class Msvm_Memory"),
             (f"{event} WHERE TargetInstance ISA 'Msvm_Memory'", "needs WITHIN"),
             (f"{event} WITHIN 1", "ISA"),
+            (f"{event} WITHIN 0 WHERE TargetInstance ISA 'Msvm_Memory'", "WITHIN 0.0 is too small"),
+            (f"{event} WITHIN 0.001 WHERE TargetInstance ISA 'Msvm_Memory'", "WITHIN 0.001 is too small"),
+            (
+                f"{event} WITHIN 1 WHERE TargetInstance ISA 'Msvm_ComputerSystem' "
+                "AND TargetInstance.EnabledState = PreviousInstance.ElementName",
+                "cannot compare uint16 with string",
+            ),
+            (
+                f"{event} WITHIN 1 WHERE TargetInstance ISA 'Msvm_ComputerSystem' "
+                "AND TargetInstance.OperationalStatus <> PreviousInstance.OperationalStatus",
+                "cannot compare uint16",
+            ),
             (f"{event} WITHIN 1 WHERE TargetInstance ISA 'Nothing'", "no class Nothing"),
             (
                 "SELECT * FROM __InstanceOperationEvent WITHIN 1 WHERE TargetInstance ISA 'Msvm_Memory' "
