@@ -162,6 +162,11 @@ class Subscription(_Closing):
         except errors.error:
             self._connection.close()
             raise
+        except OSError:
+            self._connection.close()
+            raise errors.from_hresult(
+                errors.RPC_CALL_FAILED, f"The remote procedure call failed: {query} in {namespace}"
+            ) from None
         threading.Thread(target=self._listen, name="mi subscription", daemon=True).start()
 
     def has_more_results(self):

@@ -7,7 +7,9 @@ import datetime
 import os
 import pathlib
 import queue
+import socket
 import sys
+import threading
 import unittest.mock
 
 from lab import windows_shims
@@ -210,6 +212,20 @@ class MiCase(ModelCase):
         while (last := calls.get(timeout=2))[0] is not None:
             pass
         self.assertEqual(0, last[3], "more results")
+
+    def test_a_subscription_to_a_host_that_goes_fails_as_a_call_does(self):
+        self.server.close()
+        path = self.root / "run" / "wmi.sock"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen()
+            going = threading.Thread(target=lambda: listener.accept()[0].close())
+            going.start()
+            query = "SELECT * FROM __InstanceCreationEvent WITHIN 1 WHERE TargetInstance ISA 'Msvm_Memory'"
+            self.assert_error(
+                0x800706BE, mi.mi_error.MI_RESULT_FAILED, self.session.subscribe, V2, query, print
+            )
+            going.join()
 
     def test_an_event_query_without_within_is_refused(self):
         message = self.assert_error(
