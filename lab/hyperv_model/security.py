@@ -59,11 +59,13 @@ def modify_security_settings(model, service, SecuritySettingData):
 
     def work(machine, wanted):
         (current,) = _settings_of(model, machine)
-        if wanted["TpmEnabled"] and not machine.key_protector:
+        changed = current.copy()
+        changed.update(**{name: value for name, value in wanted.values.items() if value is not None})
+        if changed["TpmEnabled"] and not machine.key_protector:
             raise _failure(machine, "a virtual TPM needs a key protector, and it has none")
-        if wanted["ShieldingRequested"] and not wanted["TpmEnabled"]:
+        if changed["ShieldingRequested"] and not changed["TpmEnabled"]:
             raise _failure(machine, "shielding needs a virtual TPM")
-        current.update(**{name: value for name, value in wanted.values.items() if value is not None})
+        current.update(**changed.values)
 
     return _change(model, "ModifySecuritySettings", SecuritySettingData, work)
 

@@ -73,6 +73,7 @@ def define_system(model, service, SystemSettings, ResourceSettings, ReferenceCon
     if (
         sub_type not in GENERATIONS
         or (wanted["SecureBootEnabled"] and GENERATIONS[sub_type] == 1)
+        or _template_problem(wanted["SecureBootTemplateId"], GENERATIONS[sub_type])
         or len(wanted["ElementName"] or "") > LONGEST_NAME
     ):
         return {"ReturnValue": INVALID_PARAMETER}
@@ -237,6 +238,8 @@ def _modify(model, machine, changes):
             "secure boot.",
             INVALID_PARAMETER,
         )
+    if problem := _template_problem(changes.get("SecureBootTemplateId"), machine.generation):
+        raise JobFailure(f"'{machine.name}' failed to modify settings. {problem}.", INVALID_PARAMETER)
     if changes.get("AutomaticShutdownAction") == devices.SAVE and machine.of(devices.CLASS):
         raise JobFailure(
             f"'{machine.name}' failed to modify settings: {devices.NOT_SAVED}.", INVALID_PARAMETER
@@ -248,6 +251,17 @@ def _modify(model, machine, changes):
         machine.system["ElementName"] = changes["ElementName"]
     if machine.settings["VirtualSystemType"] == REALIZED:
         machine.system["TimeOfLastConfigurationChange"] = timestamp()
+
+
+def _template_problem(template, generation):
+    """What keeps a machine from having a template of secure boot: generation 1 has none (documented for
+    Set-VMFirmware); that one which this host does not have is refused is inferred from the host's having any.
+    """
+    if template and generation == 1:
+        return "A virtual machine of generation 1 has no template of secure boot"
+    if template and template.lower() not in SECURE_BOOT_TEMPLATES.values():
+        return f"There is no template of secure boot {template}"
+    return None
 
 
 def _boot_sources(machine, wanted):

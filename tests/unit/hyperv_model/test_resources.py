@@ -24,6 +24,19 @@ class SystemCase(ModelCase):
         outputs, _ = self.call(self.service, "DefineSystem", SystemSettings=settings)
         self.assertEqual(32773, outputs["ReturnValue"])
 
+    def test_a_template_of_secure_boot_is_one_of_the_host_and_for_generation_2(self):
+        windows, unknown = "1734C6E8-3154-4DDA-BA5F-A874CC483422", "11111111-3154-4dda-ba5f-a874cc483422"
+        for generation, template in ((2, unknown), (2, "MicrosoftWindows"), (1, windows)):
+            machine = self.define(f"{generation}-{template}", generation=generation)
+            for method, settings in (
+                ("ModifySystemSettings", {"InstanceID": machine.settings["InstanceID"]}),
+                ("DefineSystem", {"VirtualSystemSubType": machine.settings["VirtualSystemSubType"]}),
+            ):
+                wanted = xml("Msvm_VirtualSystemSettingData", SecureBootTemplateId=template, **settings)
+                outputs, job = self.call(self.service, method, SystemSettings=wanted)
+                self.assertEqual(32773, job["ErrorCode"] if job else outputs["ReturnValue"], template)
+        self.define("vm", generation=2, SecureBootTemplateId=windows)
+
     def test_a_running_machine_is_not_destroyed(self):
         machine = self.define()
         self.request(machine, states.ENABLE)
