@@ -155,7 +155,7 @@ def request_state_change(model, system, RequestedState, TimeoutPeriod):
             )
         try:
             _effects(model, machine, before, RequestedState, transition.to)
-        except JobFailure:
+        except Exception:  # whatever it is: no machine stays between two states
             settle(before)
             raise
         settle(transition.to)
@@ -217,6 +217,7 @@ def admit(model, machine):
     storage.open_disks(model, machine, prefix)
     passthrough.check_start(model, machine, prefix)
     security.check_start(model, machine, prefix)
+    resources.check_pipes(model, machine, prefix)
     networking.address_adapters(model, machine, prefix)
 
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from lab import guesses
 from lab.hyperv_model import devices, embedded, networking, passthrough, storage, switch_ports
 from lab.hyperv_model.errors import CimError
-from lab.hyperv_model.jobs import FAILED, INVALID_PARAMETER, INVALID_STATE, V2
+from lab.hyperv_model.jobs import FAILED, INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
 from lab.hyperv_model.machine import SERVICE, machine_of
 from lab.hyperv_model.providers import provides
-from lab.hyperv_model.serial_port import pipe_name
+from lab.hyperv_model.serial_port import LONGEST_NAME, pipe_name
 from lab.hyperv_model.states import TITLES
 
 # By generation (documented: "Plan for Hyper-V scalability in Windows Server").
@@ -28,6 +28,7 @@ RANGES = {
     },
 }
 # Inferred: what has to be divided by it cannot be.
+PIPE_BUSY = "All pipe instances are busy. ('0x800700E7')"
 NO_NODE = "a virtual NUMA node without any of it"
 SERIAL_PORT = "Microsoft:Hyper-V:Serial Port"
 
@@ -370,6 +371,8 @@ def _check(model, machine, part):
         networking.check_connection(model, machine, part)
     elif sub_type == SERIAL_PORT:
         _check_pipe(machine, part)
+        if machine.is_active:
+            check_pipes(model, machine, f"'{machine.name}' failed to modify device 'Serial Port'.", part)
     elif part.class_name == "Msvm_MemorySettingData":
         if part["DynamicMemoryEnabled"] and machine.of(devices.CLASS):
             raise storage.failure(machine, part, devices.NO_DYNAMIC_MEMORY)
@@ -425,6 +428,32 @@ def _check_pipe(machine, port):
     for pipe in port["Connection"]:
         if pipe and not pipe_name(pipe):
             raise storage.failure(machine, port, rf"Connection is {pipe}, expected \\.\pipe\NAME")
+        if pipe and len(pipe_name(pipe).encode()) > LONGEST_NAME:
+            raise storage.failure(machine, port, f"a pipe with a name as long as {pipe} is not simulated")
+
+
+def check_pipes(model, machine, prefix, changed=None):
+    """Refuse a pipe that a port has open already (documented for CreateNamedPipe of a pipe with one instance;
+    that those of serial ports have one is inferred from their having one port).
+
+    :param changed: a port of the machine as it is to be; None: they are as they are
+    :raises JobFailure:
+    """
+    ports = {port["InstanceID"]: port for port in machine.of(KINDS[SERIAL_PORT].class_name)}
+    if changed:
+        ports[changed["InstanceID"]] = changed
+    wanted = [pipe for port in ports.values() for pipe in filter(None, port["Connection"] or ())]
+    users = {
+        pipe.lower(): other.name
+        for other in (model.machines.values() if wanted else ())
+        if other is not machine and other.is_active
+        for port in other.of(KINDS[SERIAL_PORT].class_name)
+        for pipe in filter(None, port["Connection"] or ())
+    }
+    for pipe in wanted:
+        if user := users.get(pipe.lower()):
+            raise JobFailure(f"{prefix} '{user}' has '{pipe}' open: {PIPE_BUSY}", FAILED)
+        users[pipe.lower()] = machine.name
 
 
 @provides(f"{SERVICE}.RemoveResourceSettings")

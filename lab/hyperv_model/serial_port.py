@@ -23,13 +23,15 @@ import threading
 import time
 
 BUFFER = 4096
+LONGEST_PATH = 256  # documented: CreateNamedPipe
+LONGEST_NAME = 80  # in bytes, of a pipe that a socket can stand for; a longer one is not simulated
 _PIPE = re.compile(r"\\\\\.\\pipe\\([^\\/:*?\"<>|]+)", re.I)
 
 
 def pipe_name(path):
     """NAME of ``\\\\.\\pipe\\NAME``; None if the path is not that of a local named pipe."""
     match = _PIPE.fullmatch(path)
-    return match and match[1]
+    return match[1] if match and len(path) <= LONGEST_PATH and match[1] not in (".", "..") else None
 
 
 class SerialPort:

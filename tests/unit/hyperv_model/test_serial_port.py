@@ -3,7 +3,9 @@
 
 import queue
 import socket
+import threading
 import time
+from unittest import mock
 
 from lab.hyperv_model import states
 from lab.hyperv_model.errors import CimError
@@ -101,6 +103,56 @@ class SerialPortCase(ModelCase):
         self.connect_port(r"\\.\pipe\other")
         self.assertFalse(self.pipe.exists())
         self.read(self.open(self.root / "run" / "pipes" / "other"), 1)
+
+
+class PipeNameCase(ModelCase):
+    def set_pipes(self, machine, *pipes):
+        """What ModifyResourceSettings of each of its ports answers: the reason that it fails for, or None."""
+        ports = machine.of("Msvm_SerialPortSettingData")
+        answers = [
+            self.call(self.service, "ModifyResourceSettings", **self.modify(port, Connection=[pipe]))
+            for port, pipe in zip(ports, pipes, strict=False)
+        ]
+        return [job and job["ErrorDescription"] for _, job in answers]
+
+    def test_names_that_no_pipe_can_have_are_refused(self):
+        machine = self.define()
+        for name, reason in ((".", "expected"), ("..", "expected"), ("x" * 250, "expected")):
+            (told,) = self.set_pipes(machine, rf"\\.\pipe\{name}")
+            self.assertIn(reason, told)
+        (told,) = self.set_pipes(machine, rf"\\.\pipe\{'x' * 100}")
+        self.assertIn("is not simulated", told)
+        self.request(machine, states.ENABLE)
+        self.assertEqual(states.RUNNING, machine.state)
+
+    def test_a_pipe_is_of_one_port(self):
+        one, two = self.define("one"), self.define("two")
+        self.assertEqual([None], self.set_pipes(one, r"\\.\pipe\same"))
+        self.assertEqual([None], self.set_pipes(two, r"\\.\pipe\SAME"))
+        self.request(one, states.ENABLE)
+        busy = "'one' has .*All pipe instances are busy"
+        self.fail_with(busy, two.system.path, "RequestStateChange", RequestedState=states.ENABLE)
+        self.assertEqual(states.OFF, two.state)
+        self.set_pipes(two, "")
+        self.request(two, states.ENABLE)
+        (reason,) = self.set_pipes(two, r"\\.\pipe\same")
+        self.assertRegex(reason, busy)
+        self.request(one, states.DISABLE)
+        self.assertEqual([None], self.set_pipes(two, r"\\.\pipe\same"))
+
+    def test_two_ports_of_a_machine_have_two_pipes(self):
+        machine = self.define()
+        self.set_pipes(machine, r"\\.\pipe\same", r"\\.\pipe\same")
+        self.fail_with("busy", machine.system.path, "RequestStateChange", RequestedState=states.ENABLE)
+
+    def test_a_start_that_the_model_crashes_in_leaves_the_machine_off(self):
+        machine = self.define()
+        self.set_pipes(machine, r"\\.\pipe\one")
+        self.root.joinpath("run", "pipes").parent.mkdir(exist_ok=True)
+        self.root.joinpath("run", "pipes").write_text("no folder")
+        with mock.patch.object(threading, "excepthook"):
+            self.fail_with("crashed", machine.system.path, "RequestStateChange", RequestedState=states.ENABLE)
+        self.assertEqual(states.OFF, machine.state)
 
 
 class EventCase(ModelCase):
