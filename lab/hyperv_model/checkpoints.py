@@ -49,6 +49,8 @@ def create_snapshot(model, service, AffectedSystem, SnapshotSettings, SnapshotTy
     if SnapshotSettings:
         raise CimError(errors.METHOD_NOT_IMPLEMENTED, "CreateSnapshot with SnapshotSettings is not simulated")
     machine = machine_of(model, AffectedSystem)
+    if machine.system.class_name != "Msvm_ComputerSystem":
+        raise CimError(errors.METHOD_NOT_IMPLEMENTED, "a checkpoint of a planned machine is not simulated")
     if machine.state not in STATES:
         return {"ReturnValue": INVALID_STATE}
     affected = [machine.system]

@@ -154,7 +154,7 @@ def import_system_definition(
         return {"ReturnValue": INVALID_PARAMETER}
     except ValueError:
         told = {}
-    if not isinstance(told, dict) or told.get("kind") != KIND:
+    if not isinstance(told, dict) or told.get("kind") != KIND or not isinstance(told.get("machine"), dict):
         raise CimError(
             errors.METHOD_NOT_IMPLEMENTED,
             f"{SystemDefinitionFile} is not a {KIND}: what Hyper-V itself writes is not simulated",

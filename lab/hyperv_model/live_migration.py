@@ -71,6 +71,8 @@ class Migration:
     def __init__(self, model, system, destination, settings, system_settings=None, resource_settings=None):
         self._model = model
         self.machine = machine_of(model, system)
+        if self.machine.system.class_name == transfer.PLANNED:
+            raise CimError(errors.METHOD_NOT_IMPLEMENTED, "migrating a planned machine is not simulated")
         self.type = settings["MigrationType"]
         if system_settings or self.type not in (VIRTUAL_SYSTEM, STAGED, VIRTUAL_SYSTEM_AND_STORAGE):
             raise CimError(

@@ -78,14 +78,18 @@ def build(model, machine, class_name, resources):
     definition = model.store.definition(V2, class_name)
     values = {name: value for name, value in machine["system"].items() if name in definition.names}
     values |= {"CreationClassName": class_name, "EnabledState": OFF, "TimeOfLastStateChange": timestamp()}
-    system = model.store.add(V2, class_name, **values)
+    # Each is built before any is added: what cannot be built leaves nothing.
+    system = model.store.build(V2, class_name, **values)
+    instances = [system]
     for instance_class, values in machine["instances"]:
         if class_name == PLANNED and _is_of_metrics(model, instance_class):
             continue
         values = {name: here(value) for name, value in values.items()}
         if values.get("InstanceID") in resources:
             values["HostResource"] = resources[values["InstanceID"]]
-        model.store.add(V2, instance_class, **values)
+        instances.append(model.store.build(V2, instance_class, **values))
+    for instance in instances:
+        model.store.insert(instance)
     settings = model.store.find(
         V2, "Msvm_VirtualSystemSettingData", {"InstanceID": f"Microsoft:{machine['guid']}"}
     )

@@ -2,9 +2,11 @@
 """Export and import: what a machine keeps on its way, what is refused, and that nothing is left of that."""
 
 import dataclasses
+import json
 import threading
 
 from lab.hyperv_model import Model, jobs, storage
+from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.transfer import PLANNED
 from tests.unit.hyperv_model.case import SERVICE, V2, ModelCase, xml
 
@@ -195,9 +197,45 @@ class PlannedCase(ExportCase):
         self.assertEqual((10, 7), (deleted, realized))
         self.assertIn(self.planned.guid, self.model.machines)
 
-    def test_it_is_not_exported(self):
-        with self.assertRaisesRegex(Exception, "exporting a planned machine is not simulated"):
-            self.wmi.invoke(self.service, "ExportSystemDefinition", self.wanted(self.planned))
+    def test_what_nobody_knows_of_it_is_refused(self):
+        snapshots = self.wmi.query("SELECT * FROM Msvm_VirtualSystemSnapshotService")[0].path
+        migration = self.wmi.query("SELECT * FROM Msvm_VirtualSystemMigrationService")[0].path
+        path = self.planned.system.path
+        settings = xml("Msvm_VirtualSystemMigrationSettingData", MigrationType=32768)
+        move = {"ComputerSystem": path, "DestinationHost": "HV2", "MigrationSettingData": settings}
+        for target, method, arguments in (
+            (self.service, "ExportSystemDefinition", self.wanted(self.planned)),
+            (snapshots, "CreateSnapshot", {"AffectedSystem": path, "SnapshotType": 2}),
+            (migration, "MigrateVirtualSystemToHost", move),
+        ):
+            with self.subTest(method), self.assertRaisesRegex(CimError, "planned machine is not simulated"):
+                self.wmi.invoke(target, method, arguments)
+
+
+class DamagedCase(ExportCase):
+    def setUp(self):
+        super().setUp()
+        machine = self.define()
+        self.definition = self.export(machine)
+        self.succeed(self.service, "DestroySystem", AffectedSystem=machine.system.path)
+        self.told = json.loads(self.local(self.definition).read_text())
+
+    def write(self, **changes):
+        self.local(self.definition).write_text(json.dumps({**self.told, **changes}))
+
+    def test_a_definition_without_a_machine_is_none(self):
+        self.write(machine=None)
+        with self.assertRaisesRegex(CimError, "is not a virtual machine exported by"):
+            self.import_(self.definition)
+
+    def test_what_cannot_be_built_leaves_nothing(self):
+        machine = self.told["machine"]
+        self.write(machine={**machine, "instances": [*machine["instances"], ["Msvm_Nothing", {}]]})
+        before = len(self.model.store.all(V2))
+        arguments = {"SystemDefinitionFile": self.definition}
+        job = self.fail_with("no class Msvm_Nothing", self.service, "ImportSystemDefinition", **arguments)
+        self.model.store.remove(self.model.store.at(job.path))
+        self.assertEqual(before, len(self.model.store.all(V2)))
 
 
 class RefusedExportCase(ExportCase):
@@ -229,7 +267,7 @@ class RefusedExportCase(ExportCase):
 
     def test_disks_are_not_left_out_unasked(self):
         wanted = self.wanted(self.define(), ExcludedVirtualHardDisks=["Microsoft:x"])
-        with self.assertRaisesRegex(Exception, "without some of the disks is not simulated"):
+        with self.assertRaisesRegex(CimError, "without some of the disks is not simulated"):
             self.wmi.invoke(self.service, "ExportSystemDefinition", wanted)
 
 
