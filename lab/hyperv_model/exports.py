@@ -171,6 +171,10 @@ def import_system_definition(
 def _import(model, told, with_new_identifier):
     if with_new_identifier:
         told = _renamed(told, told["guid"], str(uuid.uuid4()).upper())
+        for _, values in told["instances"]:
+            if values.get("ResourceSubType") in networking.ADAPTERS and not values["StaticMacAddress"]:
+                # Another machine gets dynamic addresses of its own (inferred: they are unique on a host).
+                values["Address"] = networking.NO_ADDRESS
     if told["guid"] in model.machines:
         raise JobFailure(
             "The operation cannot be performed because a virtual machine with the same identifier already "

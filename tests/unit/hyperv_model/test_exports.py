@@ -94,6 +94,24 @@ class OnItsWayCase(ExportCase):
         self.assertEqual([path], storage.disk_paths(planned))
         self.realize(planned)
 
+    def test_a_new_identifier_goes_with_new_dynamic_addresses(self):
+        machine = self.define()
+        for values in ({}, {"StaticMacAddress": "true", "Address": "FA163E000001"}):
+            port = "Msvm_SyntheticEthernetPortSettingData"
+            self.add(machine, port, "Synthetic Ethernet Port", ElementName="port", **values)
+        self.request(machine, 2)
+        self.request(machine, 3)
+        planned = self.import_(self.export(machine), GenerateNewSystemIdentifier="true")
+        self.realize(planned)
+        self.request(planned, 2)
+        (dynamic, static), (new_dynamic, new_static) = (
+            [adapter["Address"] for adapter in each.of("Msvm_SyntheticEthernetPortSettingData")]
+            for each in (machine, planned)
+        )
+        self.assertEqual((static, new_static), ("FA163E000001", "FA163E000001"))
+        self.assertRegex(new_dynamic, "^00155D")
+        self.assertNotEqual(dynamic, new_dynamic)
+
     def test_a_machine_that_runs_leaves_its_memory(self):
         """Documented: CaptureCrashConsistentState; what was captured of it starts as from a power cut."""
         machine = self.define()
