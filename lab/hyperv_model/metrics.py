@@ -44,7 +44,7 @@ METRICS = {
 
 
 def install(model):
-    model.store.add_service(V2, SERVICE, "vmms-metrics", "Hyper-V Metric Service")
+    model.store.add_service(V2, SERVICE, "metricsvc", "Hyper-V Metric Service")
     for number, (name, metric) in enumerate(METRICS.items()):
         model.store.add(
             V2,

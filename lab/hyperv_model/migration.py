@@ -22,9 +22,7 @@ TYPES = {
 
 def install(model):
     """As Windows is installed: storage may be moved, machines may not (documented for Enable-VMMigration)."""
-    service = model.store.add_service(
-        V2, SERVICE, "vmms-migration", "Hyper-V Virtual System Migration Service"
-    )
+    service = model.store.add_service(V2, SERVICE, "migrationwmi", "Hyper-V Migration Service")
     service["MigrationServiceListenerIPAddressList"] = []
     model.store.add(
         V2,

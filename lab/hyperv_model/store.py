@@ -77,7 +77,10 @@ class Store:
         return self.insert(self.build(namespace, class_name, **values))
 
     def add_service(self, namespace, class_name, name, title):
-        """The one instance of a service of this host, which runs."""
+        """The one instance of a service of this host, which runs.
+
+        :param name: its Name, a key (documented on the page of its class, but for Msvm_SecurityService's)
+        """
         return self.add(
             namespace,
             class_name,

@@ -29,6 +29,17 @@ class MetricsCase(ModelCase):
     def values(self):
         return self.wmi.query(f"SELECT * FROM {VALUE}")
 
+    def test_services_are_found_by_the_names_that_their_pages_tell(self):
+        for class_name, name in (
+            ("Msvm_MetricService", "metricsvc"),
+            ("Msvm_VirtualSystemMigrationService", "migrationwmi"),
+            ("Msvm_VirtualSystemSnapshotService", "vssnapsvc"),
+            ("Msvm_ImageManagementService", "vhdsvc"),
+            ("Msvm_VirtualSystemManagementService", "vmms"),
+        ):
+            (service,) = self.wmi.query(f"SELECT * FROM {class_name}")
+            self.assertEqual(name, service["Name"])
+
     def test_averages_are_aggregated(self):
         """Inferred from ceilometer's specification of disk.iops, which looks for them so."""
         self.assertEqual(0, self.control(ENABLE, self.disk))
