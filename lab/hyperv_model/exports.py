@@ -15,7 +15,7 @@ import uuid
 from lab.hyperv_model import checkpoints, embedded, errors, networking, storage, transfer, vhd, virtual_system
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
-from lab.hyperv_model.machine import SERVICE, machine_of
+from lab.hyperv_model.machine import EXPORTING, SERVICE, machine_of
 from lab.hyperv_model.providers import provides
 from lab.hyperv_model.states import OFF, PAUSED, RUNNING, SAVED
 
@@ -68,19 +68,21 @@ def export_system_definition(model, service, ComputerSystem, ExportDirectory, Ex
     with_subfolder, with_storage = settings["CreateVmExportSubdirectory"], settings["CopyVmStorage"]
 
     def work(progress):
-        progress.pass_time()
-        with model.lock:
-            machine.check_there()
-            told = json.loads(json.dumps(transfer.told(model, machine)))
-            disks = [disk["HostResource"][0] for disk in machine.of(storage.SASD) if with_storage]
-        folder = ExportDirectory
-        if with_subfolder:
-            if NO_FILE_NAME.search(told["name"]):
-                raise _failure(told, f"its name names no folder. {storage.INVALID_NAME}")
-            folder = ntpath.join(folder, told["name"])
-        _export(model, told, disks, folder, progress)
+        with machine.during(EXPORTING):
+            progress.pass_time()
+            with model.lock:
+                machine.check_there()
+                told = json.loads(json.dumps(transfer.told(model, machine)))
+                disks = [disk["HostResource"][0] for disk in machine.of(storage.SASD) if with_storage]
+            _export(model, told, disks, _folder(told, ExportDirectory, with_subfolder), progress)
 
     return model.jobs.run_apart(f"{SERVICE}.ExportSystemDefinition", [machine.system], work)
+
+
+def _folder(told, folder, with_subfolder):
+    if with_subfolder and NO_FILE_NAME.search(told["name"]):
+        raise _failure(told, f"its name names no folder. {storage.INVALID_NAME}")
+    return ntpath.join(folder, told["name"]) if with_subfolder else folder
 
 
 def _export(model, told, disks, folder, progress):

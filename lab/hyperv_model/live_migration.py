@@ -13,7 +13,7 @@ from lab import guesses
 from lab.hyperv_model import checkpoints, devices, embedded, errors, storage, transfer
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import FAILED, INVALID_STATE, V2, JobFailure
-from lab.hyperv_model.machine import machine_of
+from lab.hyperv_model.machine import MIGRATING, machine_of
 from lab.hyperv_model.migration import SERVICE, is_enabled
 from lab.hyperv_model.migration_listener import Channel
 from lab.hyperv_model.providers import provides
@@ -60,7 +60,12 @@ def migrate_virtual_system_to_host(
         return {"ReturnValue": INVALID_STATE}
     if wanted.machine.state == PAUSED:
         model.guesses.meet(guesses.PAUSED_MIGRATES)
-    work = wanted.stage if wanted.type == STAGED else wanted.move
+    migrate = wanted.stage if wanted.type == STAGED else wanted.move
+
+    def work(progress):
+        with wanted.machine.during(MIGRATING):
+            migrate(progress)
+
     method = f"{SERVICE}.MigrateVirtualSystemToHost"
     return model.jobs.run_apart(method, [wanted.machine.system], work)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A virtual machine as the families of classes see it: its instances, its state, and what of it runs."""
 
+import contextlib
 import re
 
 from lab.hyperv_model import errors
@@ -11,6 +12,9 @@ from lab.hyperv_model.states import OFF, SAVED
 
 SERVICE = "Msvm_VirtualSystemManagementService"
 GENERATIONS = {"Microsoft:Hyper-V:SubType:1": 1, "Microsoft:Hyper-V:SubType:2": 2}
+# OperationalStatus[1] while a machine is being exported or migrated; what can be interrupted stands beside OK
+# (documented).
+EXPORTING, MIGRATING = 32773, 32774
 # Documented values: OK.
 HEALTHY = {"HealthState": 5, "OperationalStatus": [2], "StatusDescriptions": ["Operating normally"]}
 
@@ -25,6 +29,7 @@ class VirtualMachine:
     :ivar parts: its resources' setting data, by InstanceID
     :ivar switch_ports: its ports of virtual switches; see switch_ports.update
     :ivar key_protector: bytes that protect its virtual TPM's state, or None
+    :ivar under_way: EXPORTING or MIGRATING while it is, or None
     :ivar run: what runs while it is on (power.Run), or None
     """
 
@@ -35,6 +40,7 @@ class VirtualMachine:
         self.parts = {}
         self.switch_ports = []
         self.key_protector = None
+        self.under_way = None
         self.run = None
 
     @property
@@ -57,6 +63,20 @@ class VirtualMachine:
     def state(self, state):
         self.system.update(EnabledState=state, TimeOfLastStateChange=timestamp())
         self.recover()
+
+    @property
+    def operational_status(self):
+        """OperationalStatus with what is under way."""
+        return [*self.system["OperationalStatus"], *filter(None, [self.under_way])]
+
+    @contextlib.contextmanager
+    def during(self, status):
+        """Show what is under way meanwhile."""
+        self.under_way = status
+        try:
+            yield
+        finally:
+            self.under_way = None
 
     def recover(self):
         """Be healthy; see disk_space."""

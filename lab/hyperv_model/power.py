@@ -7,7 +7,6 @@ from lab import guesses
 from lab.hyperv_model import (
     devices,
     errors,
-    host,
     networking,
     passthrough,
     resources,
@@ -278,10 +277,10 @@ def inject_non_maskable_interrupt(model, system):
 
 @computes("Msvm_ComputerSystem")
 def on_time(model, system):
+    """The host itself has none of it (documented for OnTimeInMilliseconds)."""
     machine = model.machines.get(system["Name"])
     if machine:
         system["OnTimeInMilliseconds"] = int(machine.run.on_time * 1000) if machine.run else 0
+        system["OperationalStatus"] = machine.operational_status
         system["NumberOfNumaNodes"] = resources.numa_nodes(machine)
         system["ProcessID"] = 4000 + list(model.machines).index(machine.guid) if machine.is_active else None
-    else:
-        system["OnTimeInMilliseconds"] = int(host.uptime(model) * 1000)

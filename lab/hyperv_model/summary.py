@@ -26,7 +26,7 @@ INFORMATION = {
     ),
     105: ("UpTime", lambda machine: int(machine.run.on_time * 1000) if machine.run else 0),
     109: ("HealthState", lambda machine: machine.system["HealthState"]),
-    110: ("OperationalStatus", lambda machine: machine.system["OperationalStatus"]),
+    110: ("OperationalStatus", lambda machine: machine.operational_status),
     111: ("StatusDescriptions", lambda machine: machine.system["StatusDescriptions"]),
 }
 

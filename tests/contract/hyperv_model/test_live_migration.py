@@ -217,10 +217,17 @@ class MigrationTest(TwoHostsTest):
         self.hosts[0].run(f'model.faults.append(jobs.Fault("{MIGRATE}", seconds=60))')
         self.source.begin(MOVE)
         self.wait_for(lambda: self.machines()[1] == {"vm-1": "planned"})
+        status = """
+            query = "SELECT OperationalStatus FROM Msvm_ComputerSystem WHERE ElementName = 'vm-1'"
+            (system,) = model.namespace("root/virtualization/v2").query(query)
+            said = system["OperationalStatus"]
+        """
+        self.assertEqual([2, 32774], self.hosts[0].run(status))
         other = self.hosts[0].python(self.program)
         self.addCleanup(other.close)
         self.assertIsNone(other.run('vmutils.stop_vm_jobs("vm-1")'))
         self.assertIn("WMI job failed with status 9", self.source.end())
+        self.wait_for(lambda: self.hosts[0].run(status) == [2])
         self.wait_for(lambda: self.machines()[1] == {})
         self.assertEqual({"vm-1": RUNNING}, self.machines()[0])
         self.assertFalse((self.hosts[1].c_drive / "vms" / "vm-1" / "root.vhdx").exists())

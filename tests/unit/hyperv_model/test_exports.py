@@ -307,8 +307,13 @@ class KilledExportCase(ExportCase):
         wanted = self.wanted(machine, CopyVmStorage="true")
         job = self.wmi.invoke(self.service, "ExportSystemDefinition", wanted)["Job"]
         self.assertTrue(copying.wait(20))
+        self.assertEqual([2, 32773], self.status(machine))
         self.assertIn("b.vhdx", [path.name for path in self.root.joinpath("C", "export").rglob("*")])
         self.succeed(job, "RequestStateChange", RequestedState=4)
         self.assertEqual(8, self.wmi.at(job)["JobState"])
         go_on.set()
         self.wait_for(lambda: self.files() == before)
+        self.wait_for(lambda: self.status(machine) == [2])
+
+    def status(self, machine):
+        return self.wmi.at(machine.system.path)["OperationalStatus"]

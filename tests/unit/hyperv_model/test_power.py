@@ -76,6 +76,15 @@ class PowerCase(ModelCase):
         time.sleep(0.1)
         self.assertEqual(states.OFF, machine.state)
 
+    def test_only_machines_have_a_time_since_they_were_turned_on(self):
+        machine = self.define()
+        self.request(machine, states.ENABLE)
+        found = self.wmi.query("SELECT Name, OnTimeInMilliseconds FROM Msvm_ComputerSystem")
+        self.assertEqual(
+            {"HV1": True, machine.guid: False},
+            {system["Name"]: system["OnTimeInMilliseconds"] is None for system in found},
+        )
+
     def test_a_job_knows_what_it_is_about(self):
         machine = self.define()
         outputs = self.request(machine, states.ENABLE)
