@@ -43,6 +43,22 @@ ASYNCHRONOUS = {
     "Msvm_VirtualSystemSnapshotService.DestroySnapshot",
 }
 
+# JobType by method (documented); those of others are unknown here, 0.
+JOB_TYPES = {
+    "DefineSystem": 1,
+    "ModifySystemSettings": 2,
+    "DestroySystem": 3,
+    "AddResourceSettings": 30,
+    "ModifyResourceSettings": 31,
+    "RemoveResourceSettings": 32,
+    "ImportSystemDefinition": 61,
+    "ExportSystemDefinition": 62,
+    "CreateSnapshot": 70,
+    "ApplySnapshot": 71,
+    "DestroySnapshot": 72,
+    "ValidatePlannedSystem": 140,
+    "RealizePlannedSystem": 141,
+}
 FAILED_IN_CIM = 1  # CIM_ERR_FAILED (documented for Msvm_Error.CIMStatusCode)
 
 # Finished jobs stay for clients to read (TimeBeforeRemoval, documented as five minutes).
@@ -118,7 +134,7 @@ class Jobs:
             for timer in self._timers:
                 timer.cancel()
 
-    def run(self, method, affected, work, cancel=None):
+    def run(self, method, affected, work, cancel=None, job_type=None):
         """Do the work of a method.
 
         :param method: ``Class.Method``
@@ -126,6 +142,7 @@ class Jobs:
         :param work: function without parameters, returns a dict of outputs; raises JobFailure
         :param cancel: function without parameters, called instead of `work` if the job is made fail, and
             at once if it is killed
+        :param job_type: the job's JobType; None: that of the method
         :returns: the method's outputs
         """
         fault = self.fault(method)
@@ -138,10 +155,10 @@ class Jobs:
             try:
                 return {"ReturnValue": COMPLETED, **(work() or {})}
             except JobFailure as failure:
-                job = self._job(method, affected)
+                job = self._job(method, affected, job_type)
                 self._finish(job, STATE_EXCEPTION, failure)
                 return {"ReturnValue": STARTED, "Job": job.path}
-        job = self._job(method, affected)
+        job = self._job(method, affected, job_type)
         known = len(affected)
 
         def run():
@@ -232,7 +249,7 @@ class Jobs:
                 return fault
         return None
 
-    def _job(self, method, affected):
+    def _job(self, method, affected, job_type=None):
         now = timestamp()
         job = self._store.add(
             V2,
@@ -255,7 +272,7 @@ class Jobs:
             TimeOfLastStateChange=now,
             ElapsedTime=interval(0),
             Owner="SYSTEM",
-            JobType=0,
+            JobType=JOB_TYPES.get(method.split(".")[1], 0) if job_type is None else job_type,
             LocalOrUtcTime=2,
             DeleteOnCompletion=False,
         )

@@ -159,7 +159,9 @@ def request_state_change(model, system, RequestedState, TimeoutPeriod):
             raise
         settle(transition.to)
 
-    return model.jobs.run(REQUEST_STATE_CHANGE, [machine.system], work, cancel=lambda: settle(before))
+    return model.jobs.run(
+        REQUEST_STATE_CHANGE, [machine.system], work, cancel=lambda: settle(before), job_type=transition.job
+    )
 
 
 def _effects(model, machine, before, request, after):

@@ -30,27 +30,32 @@ TITLES = {
 REQUESTS = {ENABLE, DISABLE, SHUT_DOWN, OFFLINE, QUIESCE, REBOOT, RESET}
 
 
+# JobType of the jobs that states change through (documented for Msvm_ConcreteJob)
+START, POWER_OFF, SAVE, RESTORE, PAUSE, RESUME, RESET_JOB, REBOOT_JOB = 12, 13, 14, 15, 26, 27, 28, 29
+
+
 class Transition(typing.NamedTuple):
     through: int
     to: int
+    job: int
     evidence: str
     guess: guesses.Guess | None = None
 
 
 TRANSITIONS = {
-    (OFF, ENABLE): Transition(STARTING, RUNNING, "documented"),
-    (RUNNING, DISABLE): Transition(STOPPING, OFF, "documented"),
-    (RUNNING, OFFLINE): Transition(SAVING, SAVED, "documented"),
-    (RUNNING, QUIESCE): Transition(PAUSING, PAUSED, "documented"),
-    (RUNNING, RESET): Transition(STARTING, RUNNING, "documented"),
-    (PAUSED, ENABLE): Transition(RESUMING, RUNNING, "documented"),
-    (PAUSED, DISABLE): Transition(STOPPING, OFF, "inferred"),
-    (PAUSED, OFFLINE): Transition(SAVING, SAVED, "inferred"),
-    (PAUSED, RESET): Transition(STARTING, RUNNING, "guessed", guesses.RESET_OF_PAUSED),
-    (SAVED, ENABLE): Transition(STARTING, RUNNING, "documented"),
+    (OFF, ENABLE): Transition(STARTING, RUNNING, START, "documented"),
+    (RUNNING, DISABLE): Transition(STOPPING, OFF, POWER_OFF, "documented"),
+    (RUNNING, OFFLINE): Transition(SAVING, SAVED, SAVE, "documented"),
+    (RUNNING, QUIESCE): Transition(PAUSING, PAUSED, PAUSE, "documented"),
+    (RUNNING, RESET): Transition(STARTING, RUNNING, RESET_JOB, "documented"),
+    (PAUSED, ENABLE): Transition(RESUMING, RUNNING, RESUME, "documented"),
+    (PAUSED, DISABLE): Transition(STOPPING, OFF, POWER_OFF, "inferred"),
+    (PAUSED, OFFLINE): Transition(SAVING, SAVED, SAVE, "inferred"),
+    (PAUSED, RESET): Transition(STARTING, RUNNING, RESET_JOB, "guessed", guesses.RESET_OF_PAUSED),
+    (SAVED, ENABLE): Transition(STARTING, RUNNING, RESTORE, "documented"),
     # RequestStateChange's page on Reboot: from off or saved to running
-    (OFF, REBOOT): Transition(STARTING, RUNNING, "documented"),
-    (SAVED, REBOOT): Transition(STARTING, RUNNING, "documented"),
+    (OFF, REBOOT): Transition(STARTING, RUNNING, REBOOT_JOB, "documented"),
+    (SAVED, REBOOT): Transition(STARTING, RUNNING, REBOOT_JOB, "documented"),
     # libvirt drops a saved state so
-    (SAVED, DISABLE): Transition(STOPPING, OFF, "inferred"),
+    (SAVED, DISABLE): Transition(STOPPING, OFF, POWER_OFF, "inferred"),
 }

@@ -53,6 +53,21 @@ class JobCase(ModelCase):
         self.request(self.vm, states.ENABLE)
         self.assertEqual(states.RUNNING, self.vm.state)
 
+    def test_a_job_says_what_it_does(self):
+        """Documented: JobType."""
+        for state, job_type in (
+            (states.ENABLE, 12),
+            (states.QUIESCE, 26),
+            (states.ENABLE, 27),
+            (states.OFFLINE, 14),
+            (states.ENABLE, 15),
+            (states.DISABLE, 13),
+        ):
+            job = self.request(self.vm, state)["Job"]
+            self.assertEqual(job_type, self.wmi.at(job)["JobType"])
+        destroyed = self.succeed(self.service, "DestroySystem", AffectedSystem=self.vm.system.path)
+        self.assertEqual(3, self.wmi.at(destroyed["Job"])["JobType"])
+
     def test_progress_and_time_grow_and_stay(self):
         job = self.start(seconds=0.4)
         self.wait_for(lambda: 20 < self.wmi.at(job)["PercentComplete"])
