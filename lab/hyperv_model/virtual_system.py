@@ -300,7 +300,10 @@ def _destroy(model, machine):
         raise JobFailure(
             f"'{machine.name}' cannot be deleted: it is {TITLES[machine.state]}, needs Off.", INVALID_STATE
         )
-    checkpoints.destroy_all(model, machine)
+    # Without checkpoints it may have the disks of another, as a planned machine has: they are not merged
+    # (inferred: what merges is that checkpoints are deleted).
+    if checkpoints.of_machine(model, machine):
+        checkpoints.destroy_all(model, machine)
     for part in machine.of(devices.CLASS):
         devices.release(model, machine, part)
     model.forget(machine)

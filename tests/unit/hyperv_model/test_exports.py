@@ -167,6 +167,29 @@ class OtherHostCase(ExportCase):
         self.assertEqual(PLANNED, planned.system.class_name)
 
 
+class DeletedCopyCase(ExportCase):
+    def test_the_disks_that_another_machine_has_are_not_merged(self):
+        machine = self.define()
+        self.attach(machine, self.file(r"C:\d.vhdx"))
+        snapshots = self.wmi.query("SELECT * FROM Msvm_VirtualSystemSnapshotService")[0].path
+        self.succeed(snapshots, "CreateSnapshot", AffectedSystem=machine.system.path, SnapshotType=2)
+        (layer,) = storage.disk_paths(machine)
+        planned = self.import_(self.export(machine), GenerateNewSystemIdentifier="true")
+        self.assertEqual([layer], storage.disk_paths(planned))
+        self.succeed(self.service, "DestroySystem", AffectedSystem=planned.system.path)
+        self.assertTrue(self.local(layer).exists())
+        self.request(machine, 2)
+
+    def test_a_machine_whose_differencing_disk_is_gone_can_be_deleted(self):
+        machine = self.define()
+        self.attach(machine, self.file(r"C:\d.vhdx"))
+        snapshots = self.wmi.query("SELECT * FROM Msvm_VirtualSystemSnapshotService")[0].path
+        self.succeed(snapshots, "CreateSnapshot", AffectedSystem=machine.system.path, SnapshotType=2)
+        planned = self.import_(self.export(machine), GenerateNewSystemIdentifier="true")
+        self.local(storage.disk_paths(planned)[0]).unlink()
+        self.succeed(self.service, "DestroySystem", AffectedSystem=planned.system.path)
+
+
 class PlannedCase(ExportCase):
     def setUp(self):
         super().setUp()
