@@ -108,7 +108,7 @@ def _export(model, told, disks, folder, progress):
             _make_folder(model, ntpath.dirname(file), on_error)
             on_error.callback(model.local_path(file).unlink, missing_ok=True)
             model.local_path(file).write_text(json.dumps({"kind": KIND, "machine": told}, indent=1))
-            check()
+            progress.pass_point_of_no_return()
             on_error.pop_all()
     except OSError as error:
         raise _failure(told, storage.reason(error)) from None
