@@ -2,6 +2,7 @@
 """Machines and the host, through os-win."""
 
 from lab.hyperv_model import jobs, states
+from lab.hyperv_model.server import serve
 from tests.contract.hyperv_model.os_win_case import (
     DISABLED,
     ENABLED,
@@ -96,6 +97,45 @@ class LifecycleCase(OsWinCase):
         event = self.os_win.wmi("event = listener(3000); result = [event.ElementName, event.EnabledState]")
         self.assertEqual(["vm-1", 2], event)
         self.os_win.wmi("listener.close(); del listener, event")
+
+    def test_a_listener_hears_that_the_host_is_gone(self):
+        self.create()
+        self.os_win.wmi("listener = utilsfactory.get_vmutils().get_vm_power_state_change_listener(1, 3000)")
+        self.server.close()
+        with self.assertRaisesRegex(OsWinError, "No more events"):
+            self.os_win.wmi("listener(20_000)")
+        self.server = serve(self.model, self.run_folder / "wmi.sock")
+        self.addCleanup(self.server.close)
+        self.assertEqual(["vm-1"], self.vmutils.list_instances())
+        self.os_win.wmi("listener.close(); del listener")
+
+    def test_events_of_jobs_arrive(self):
+        """What changes between two looks is not seen (documented): each listener is there before."""
+        machine = self.create()
+        self.os_win.wmi("""
+            jobs = wmi.WMI("//./root/virtualization/v2").Msvm_ConcreteJob
+            query = "SELECT * FROM {} WITHIN 0.1 WHERE TargetInstance ISA 'CIM_ConcreteJob'"
+            begun = jobs.watch_for(raw_wql=query.format("__InstanceCreationEvent"))
+        """)
+        request = "Msvm_ComputerSystem.RequestStateChange"
+        self.model.faults.append(jobs.Fault(request, message="The planets stand badly.", seconds=60))
+        path = self.wmi.invoke(machine.system.path, "RequestStateChange", {"RequestedState": 2})["Job"]
+        told = self.os_win.wmi("""
+            job = begun(20_000)
+            query += " AND TargetInstance.JobState <> PreviousInstance.JobState"
+            ended = jobs.watch_for(raw_wql=query.format("__InstanceModificationEvent"))
+            result = [job.JobState, job.JobType, job.GetErrorEx()[0]]
+        """)
+        self.assertEqual([4, 12, None], told)
+        code, *told = self.os_win.wmi("""
+            (code,) = job.RequestStateChange(4)
+            event = ended(20_000)
+            result = code, event.JobState, event.previous.JobState, job.GetErrorEx()[0][0]
+        """)
+        self.assertEqual((0, [8, 4]), (code, told[:2]))
+        self.assertIn("Job was terminated", told[2])
+        self.assertEqual(8, self.wmi.at(path)["JobState"])
+        self.os_win.wmi("begun.close(); ended.close(); del jobs, begun, ended, job, event")
 
     def test_a_detached_disk_is_gone(self):
         self.create()
