@@ -86,7 +86,8 @@ def _change(model, method, text, work):
 
 def _read(model, text):
     wanted = embedded.read(text, model.store, V2, SETTINGS)
-    return machine_of(model, wanted), wanted
+    current = model.store.find(V2, SETTINGS, {"InstanceID": wanted["InstanceID"]})
+    return machine_of(model, current), wanted
 
 
 def _settings_of(model, machine):

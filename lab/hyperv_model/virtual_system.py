@@ -34,7 +34,6 @@ OFFLINE_SETTINGS = {
     "BootOrder",
     "BIOSNumLock",
     "ChassisAssetTag",
-    "Version",
 }
 FIXED_SETTINGS = {
     "InstanceID",
@@ -44,7 +43,18 @@ FIXED_SETTINGS = {
     "VirtualSystemSubType",
     "CreationTime",
     "ConfigurationFile",
+    "Version",  # inferred: what changes it is UpgradeSystemVersion
 }
+# What these settings can be (documented on the class's page).
+VALUES = {
+    "AutomaticStartupAction": range(2, 5),
+    "AutomaticShutdownAction": range(2, 5),
+    "AutomaticRecoveryAction": range(2, 5),
+    "AutomaticCriticalErrorAction": range(2),
+    "ConsoleMode": range(4),
+    "UserSnapshotType": range(2, 6),
+}
+BOOT_DEVICES, BOOT_ORDER_LENGTH = range(5), 4  # documented for BootOrder; each of its values differs
 
 
 def install(model):
@@ -74,6 +84,7 @@ def define_system(model, service, SystemSettings, ResourceSettings, ReferenceCon
         sub_type not in GENERATIONS
         or (wanted["SecureBootEnabled"] and GENERATIONS[sub_type] == 1)
         or _template_problem(wanted["SecureBootTemplateId"], GENERATIONS[sub_type])
+        or _value_problem(wanted.values)
         or len(wanted["ElementName"] or "") > LONGEST_NAME
     ):
         return {"ReturnValue": INVALID_PARAMETER}
@@ -238,7 +249,8 @@ def _modify(model, machine, changes):
             "secure boot.",
             INVALID_PARAMETER,
         )
-    if problem := _template_problem(changes.get("SecureBootTemplateId"), machine.generation):
+    template = changes.get("SecureBootTemplateId")
+    if problem := _template_problem(template, machine.generation) or _value_problem(changes):
         raise JobFailure(f"'{machine.name}' failed to modify settings. {problem}.", INVALID_PARAMETER)
     if changes.get("AutomaticShutdownAction") == devices.SAVE and machine.of(devices.CLASS):
         raise JobFailure(
@@ -261,6 +273,16 @@ def _template_problem(template, generation):
         return "A virtual machine of generation 1 has no template of secure boot"
     if template and template.lower() not in SECURE_BOOT_TEMPLATES.values():
         return f"There is no template of secure boot {template}"
+    return None
+
+
+def _value_problem(values):
+    for name, allowed in VALUES.items():
+        if values.get(name) is not None and values[name] not in allowed:
+            return f"{name} is {values[name]}, expected {allowed[0]} to {allowed[-1]}"
+    order = values.get("BootOrder")
+    if order is not None and (len({*order} & {*BOOT_DEVICES}), len(order)) != (BOOT_ORDER_LENGTH,) * 2:
+        return f"BootOrder is {order}, expected {BOOT_ORDER_LENGTH} different devices"
     return None
 
 

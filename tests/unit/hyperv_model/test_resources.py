@@ -37,6 +37,30 @@ class SystemCase(ModelCase):
                 self.assertEqual(32773, job["ErrorCode"] if job else outputs["ReturnValue"], template)
         self.define("vm", generation=2, SecureBootTemplateId=windows)
 
+    def test_settings_have_documented_values(self):
+        machine = self.define()
+        before = dict(machine.settings.values)
+        for wrong in (
+            {"AutomaticStartupAction": 99},
+            {"AutomaticShutdownAction": 0},
+            {"AutomaticRecoveryAction": 5},
+            {"AutomaticCriticalErrorAction": 2},
+            {"ConsoleMode": 4},
+            {"UserSnapshotType": 1},
+            {"BootOrder": [0, 1, 2]},
+            {"BootOrder": [0, 1, 2, 2]},
+            {"BootOrder": [0, 1, 2, 9]},
+        ):
+            with self.subTest(wrong):
+                wanted = xml("Msvm_VirtualSystemSettingData", InstanceID=before["InstanceID"], **wrong)
+                self.fail_with("expected", self.service, "ModifySystemSettings", SystemSettings=wanted)
+                wanted = xml("Msvm_VirtualSystemSettingData", **wrong)
+                outputs, _ = self.call(self.service, "DefineSystem", SystemSettings=wanted)
+                self.assertEqual(32773, outputs["ReturnValue"])
+        wanted = xml("Msvm_VirtualSystemSettingData", InstanceID=before["InstanceID"], Version="5.0")
+        self.fail_with("Version cannot", self.service, "ModifySystemSettings", SystemSettings=wanted)
+        self.assertEqual(before, machine.settings.values)
+
     def test_a_running_machine_is_not_destroyed(self):
         machine = self.define()
         self.request(machine, states.ENABLE)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Security settings that a client changes one by one."""
 
+from lab.hyperv_model.errors import CimError
 from tests.unit.hyperv_model.case import ModelCase, xml
 
 SETTINGS = "Msvm_SecuritySettingData"
@@ -28,6 +29,13 @@ class SecurityCase(ModelCase):
 
     def test_what_is_left_out_stays(self):
         self.change("ModifySecuritySettings", ShieldingRequested="true")
+        self.assertTrue(self.settings["TpmEnabled"])
+
+    def test_settings_that_no_machine_has_are_not_found(self):
+        for method in ("ModifySecuritySettings", "SetKeyProtector", "GetKeyProtector"):
+            wanted = xml(SETTINGS, InstanceID=self.settings["InstanceID"] + "x", TpmEnabled="false")
+            with self.subTest(method), self.assertRaisesRegex(CimError, "not found"):
+                self.wmi.invoke(self.security, method, {"SecuritySettingData": wanted})
         self.assertTrue(self.settings["TpmEnabled"])
 
     def test_a_shielded_machine_keeps_its_tpm(self):
