@@ -88,6 +88,8 @@ def _folder(told, folder, with_subfolder):
 def _export(model, told, disks, folder, progress):
     file = ntpath.join(folder, "Virtual Machines", f"{told['guid']}.vmcx")
     told["state"], told["on_time"], moved = OFF, None, {}
+    _, settings = told["instances"][0]
+    settings["Parent"] = None  # no checkpoint goes with it
 
     def check():
         progress.check()

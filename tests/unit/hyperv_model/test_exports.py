@@ -175,7 +175,7 @@ class DeletedCopyCase(ExportCase):
         self.succeed(snapshots, "CreateSnapshot", AffectedSystem=machine.system.path, SnapshotType=2)
         (layer,) = storage.disk_paths(machine)
         planned = self.import_(self.export(machine), GenerateNewSystemIdentifier="true")
-        self.assertEqual([layer], storage.disk_paths(planned))
+        self.assertEqual(([layer], None), (storage.disk_paths(planned), planned.settings["Parent"]))
         self.succeed(self.service, "DestroySystem", AffectedSystem=planned.system.path)
         self.assertTrue(self.local(layer).exists())
         self.request(machine, 2)
