@@ -3,7 +3,7 @@
 
 import uuid
 
-from lab.hyperv_model import checkpoints, devices, embedded, errors, resources
+from lab.hyperv_model import checkpoints, devices, embedded, errors, resources, storage
 from lab.hyperv_model.cim import timestamp
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import INVALID_PARAMETER, INVALID_STATE, V2, JobFailure
@@ -317,14 +317,25 @@ def destroy_system(model, service, AffectedSystem):
     return model.jobs.run(f"{SERVICE}.DestroySystem", [system], work)
 
 
+def _has_own_disks(model, machine):
+    """Whether its differencing disks may be merged: a planned machine's are those of the one it was exported
+    from, or of the export, and an imported one's may be (inferred: neither is spoilt).
+    """
+    own = (path.lower() for path in storage.disk_paths(machine))
+    layers = {path for path in own if path.endswith((".avhd", ".avhdx"))}
+    return machine.system.class_name == "Msvm_ComputerSystem" and not any(
+        layers.intersection(path.lower() for path in storage.disk_paths(other))
+        for other in (model.machines.values() if layers else ())
+        if other is not machine
+    )
+
+
 def _destroy(model, machine):
     if machine.is_active:
         raise JobFailure(
             f"'{machine.name}' cannot be deleted: it is {TITLES[machine.state]}, needs Off.", INVALID_STATE
         )
-    # Without checkpoints it may have the disks of another, as a planned machine has: they are not merged
-    # (inferred: what merges is that checkpoints are deleted).
-    if checkpoints.of_machine(model, machine):
+    if checkpoints.of_machine(model, machine) or _has_own_disks(model, machine):
         checkpoints.destroy_all(model, machine)
     for part in machine.of(devices.CLASS):
         devices.release(model, machine, part)

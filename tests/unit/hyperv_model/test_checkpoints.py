@@ -151,7 +151,7 @@ class CheckpointCase(ModelCase):
         self.wait_for(lambda: all(self.wmi.at(job)["JobState"] != 4 for job in jobs))
         told = [(self.wmi.at(job)["JobState"], self.wmi.at(job)["ErrorDescription"] or "") for job in jobs]
         late = [text for state, text in told if state == 10]
-        self.assertIn(len(late), (2, 3), told)
+        self.assertIn(len(late), (2, 3, 4), told)  # 4, if the machine is deleted before anything else
         for text in late:
             self.assertRegex(text, "was deleted")
         self.assertEqual([], self.wmi.query("SELECT * FROM Msvm_SnapshotOfVirtualSystem"))

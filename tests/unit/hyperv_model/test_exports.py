@@ -174,9 +174,14 @@ class DeletedCopyCase(ExportCase):
         snapshots = self.wmi.query("SELECT * FROM Msvm_VirtualSystemSnapshotService")[0].path
         self.succeed(snapshots, "CreateSnapshot", AffectedSystem=machine.system.path, SnapshotType=2)
         (layer,) = storage.disk_paths(machine)
-        planned = self.import_(self.export(machine), GenerateNewSystemIdentifier="true")
+        file = self.export(machine)
+        planned = self.import_(file, GenerateNewSystemIdentifier="true")
         self.assertEqual(([layer], None), (storage.disk_paths(planned), planned.settings["Parent"]))
         self.succeed(self.service, "DestroySystem", AffectedSystem=planned.system.path)
+        self.assertTrue(self.local(layer).exists())
+        realized = self.import_(file, GenerateNewSystemIdentifier="true")
+        self.realize(realized)
+        self.succeed(self.service, "DestroySystem", AffectedSystem=realized.system.path)
         self.assertTrue(self.local(layer).exists())
         self.request(machine, 2)
 
