@@ -8,9 +8,10 @@ its folder anyway.
 
 The file is JSON::
 
-    {"kind": "state of a simulated Hyper-V host", "version": 1, "host": "HV1",
+    {"kind": "state of a simulated Hyper-V host", "version": 2, "host": "HV1",
      "instances": {"root/virtualization/v2": {object path: {"ElementName": …, …}, …}, …},
-     "machines": [{"guid": …, "parts": [InstanceID, …], "on_time": seconds or null, "key_protector": …}, …],
+     "machines": [{"guid": …, "parts": [InstanceID, …], "on_time": seconds or null, "key_protector": …,
+                   "checkpoints": {InstanceID: [seconds or null, key protector], …}}, …],
      "services": {"nova-compute": {"state": "running", "start_mode": "auto"}, …}}
 
 ``instances`` are those of NAMESPACES, ``services`` are there to be compared. Jobs are not in it, nor disks of
@@ -28,11 +29,11 @@ from lab.hyperv_model import Model, transfer
 from lab.hyperv_model.cim import Instance, parse_path
 from lab.hyperv_model.errors import CimError
 from lab.hyperv_model.jobs import STATE_RUNNING, V2, JobFailure
-from lab.hyperv_model.machine import VirtualMachine
+from lab.hyperv_model.machine import Kept, VirtualMachine
 from lab.hyperv_model.states import OFF, PAUSED, RUNNING, SAVED, TITLES
 from lab.windows_sandbox.services.controller import ServiceController
 
-KIND, VERSION = "state of a simulated Hyper-V host", 1
+KIND, VERSION = "state of a simulated Hyper-V host", 2
 NAMESPACES = (V2, "root/MicrosoftDNS", "root/MSCluster")
 # What comes with a process of the host: its jobs, its disks, what runs of machines.
 TRANSIENT = ("Msvm_ConcreteJob", "Msvm_AffectedJobElement", "Msvm_DiskDrive", "Msvm_ShutdownComponent")
@@ -93,6 +94,7 @@ def _told(machine: VirtualMachine) -> dict[str, Any]:
         "parts": list(machine.parts),
         "on_time": machine.run.on_time if machine.run else None,
         "key_protector": machine.key_protector,
+        "checkpoints": machine.kept,
     }
 
 
@@ -150,6 +152,7 @@ def _revive(model: Model, told: dict[str, Any]) -> None:
     }
     machine.parts = {identifier: parts[identifier] for identifier in told["parts"]}
     machine.key_protector = told["key_protector"]
+    machine.kept = {identifier: Kept(*kept) for identifier, kept in told["checkpoints"].items()}
     model.take(machine)
     kept = dict(system.values)
     machine.state = OFF

@@ -32,7 +32,7 @@ START, SUSPEND, SERVE = 2, 3, 6
 UNSUPPORTED_REQUEST, INVALID_REQUEST, INVALID_TRANSITION, TIMEOUT_NOT_SUPPORTED = 1, 5, 4097, 4098
 
 # Methods that answer 4096 and go on as a job (inferred for CreateSnapshot: os-win reads the result from it).
-# Documented: each may answer 0 as well, and then is done; the driver's tests take either.
+# Documented: each but ApplySnapshot may answer 0 as well, and then is done; the driver's tests take either.
 ASYNCHRONOUS = {
     "Msvm_ComputerSystem.RequestStateChange",
     "Msvm_VirtualSystemManagementService.DestroySystem",
@@ -40,7 +40,9 @@ ASYNCHRONOUS = {
     "Msvm_VirtualSystemManagementService.ImportSystemDefinition",
     "Msvm_VirtualSystemManagementService.RealizePlannedSystem",
     "Msvm_VirtualSystemSnapshotService.CreateSnapshot",
+    "Msvm_VirtualSystemSnapshotService.ApplySnapshot",
     "Msvm_VirtualSystemSnapshotService.DestroySnapshot",
+    "Msvm_VirtualSystemSnapshotService.DestroySnapshotTree",
 }
 
 # JobType by method (documented); those of others are unknown here, 0.

@@ -3,6 +3,7 @@
 
 import contextlib
 import re
+import typing
 
 from lab.hyperv_model import errors
 from lab.hyperv_model.cim import timestamp
@@ -21,6 +22,17 @@ HEALTHY = {"HealthState": 5, "OperationalStatus": [2], "StatusDescriptions": ["O
 _OWNER = re.compile(r"Microsoft:([0-9A-F-]{36})", re.I)
 
 
+class Kept(typing.NamedTuple):
+    """What a checkpoint holds that none of its instances says.
+
+    :ivar on_time: seconds that the machine had run for; None: it was off
+    :ivar key_protector: as VirtualMachine has it
+    """
+
+    on_time: float | None
+    key_protector: list | None
+
+
 class VirtualMachine:
     """A machine's instances, and what of it runs.
 
@@ -30,6 +42,7 @@ class VirtualMachine:
     :ivar switch_ports: its ports of virtual switches; see switch_ports.update
     :ivar key_protector: bytes that protect its virtual TPM's state, or None
     :ivar under_way: EXPORTING or MIGRATING while it is, or None
+    :ivar kept: Kept of each of its checkpoints, by their InstanceIDs
     :ivar run: what runs while it is on (power.Run), or None
     """
 
@@ -41,6 +54,7 @@ class VirtualMachine:
         self.switch_ports = []
         self.key_protector = None
         self.under_way = None
+        self.kept = {}
         self.run = None
 
     @property

@@ -31,6 +31,8 @@ RANGES = {
 PIPE_BUSY = "All pipe instances are busy. ('0x800700E7')"
 NO_NODE = "a virtual NUMA node without any of it"
 SERIAL_PORT = "Microsoft:Hyper-V:Serial Port"
+# What generation 2 has boot sources of.
+BOOTABLE = {storage.DISK_DRIVE, storage.DVD_DRIVE, storage.PHYSICAL_DRIVE, networking.ADAPTER}
 
 
 class Kind(typing.NamedTuple):
@@ -483,12 +485,35 @@ def _remove(model, machine, part):
         if child["ResourceSubType"] != networking.CONNECTION:
             model.guesses.meet(guesses.REMOVED_WITH_CONTENT)
         _remove(model, machine, child)
+    _discard(model, machine, part)
+    switch_ports.update(model, machine)
+
+
+def _discard(model, machine, part):
     storage.remove_boot_source(model, machine, part)
     networking.remove_features(model, part)
     if part["ResourceSubType"] == devices.SUB_TYPE:
         devices.release(model, machine, part)
     machine.discard(part)
-    switch_ports.update(model, machine)
+
+
+def replace(model, machine, wanted):
+    """Have a machine that does not run consist of these parts; they are checked when it starts.
+
+    :param wanted: instances in the order in which they were added, with its InstanceIDs
+    """
+    kept = {part["InstanceID"] for part in wanted}
+    for part in [part for identifier, part in machine.parts.items() if identifier not in kept]:
+        _discard(model, machine, part)
+    for part in wanted:
+        present = machine.parts.get(part["InstanceID"])
+        if present:
+            present.update(**part.values)
+            continue
+        machine.add(part)
+        if machine.generation == 2 and part["ResourceSubType"] in BOOTABLE:
+            storage.add_boot_source(model, machine, part)
+    machine.parts = {part["InstanceID"]: machine.parts[part["InstanceID"]] for part in wanted}
 
 
 def _check_hot(machine, part, kind):

@@ -44,6 +44,7 @@ FIXED_SETTINGS = {
     "CreationTime",
     "ConfigurationFile",
     "Version",  # inferred: what changes it is UpgradeSystemVersion
+    "Parent",
 }
 # What these settings can be (documented on the class's page).
 VALUES = {

@@ -92,6 +92,20 @@ class HostStateCase(OsWinCase):
         self.assertEqual([], self.vmutils.list_instances())
         self.create("vm-1")
 
+    def test_a_checkpoint_is_applied_after_a_restart(self):
+        self.machines()
+        self.vmutils.set_vm_state("vm-2", DISABLED)
+        self.save()
+        self.restart()
+        (snapshot,) = self.vmutils.get_vm_snapshots("vm-2")
+        self.os_win.wmi(
+            'service = wmi.WMI(moniker="root/virtualization/v2").Msvm_VirtualSystemSnapshotService()[0]\n'
+            f"service.ApplySnapshot({snapshot!r})"
+        )
+        self.wait_for(lambda: self.vmutils.get_vm_state("vm-2") == SUSPENDED)
+        self.assertGreater(self.machine("vm-2").run.on_time, 0)
+        self.vmutils.set_vm_state("vm-2", ENABLED)
+
     def test_what_differs(self):
         self.create("vm-1")
         self.save()
@@ -131,7 +145,7 @@ class HostStateCase(OsWinCase):
         kind = host_state.V2
         first = next(iter(state["instances"][kind]))
         for damage, text in (
-            (lambda state: state | {"version": 2}, "is of version 2, expected 1"),
+            (lambda state: state | {"version": 1}, "is of version 1, expected 2"),
             (lambda state: state | {"kind": "?"}, "is no state of a simulated Hyper-V host"),
             (lambda state: state | {"host": "HV2"}, "is the state of HV2, not of HV1"),
             (lambda state: {name: state[name] for name in state if name != "machines"}, "cannot be loaded"),

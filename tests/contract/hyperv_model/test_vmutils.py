@@ -2,7 +2,7 @@
 """What of VMUtils the lifecycle tests leave out: a machine's values, controllers, drives and checkpoints."""
 
 from lab.hyperv_model import states
-from tests.contract.hyperv_model.os_win_case import DISABLED, ENABLED, OsWinCase, OsWinError
+from tests.contract.hyperv_model.os_win_case import DISABLED, ENABLED, SUSPENDED, OsWinCase, OsWinError
 
 SASD = "Msvm_StorageAllocationSettingData"
 IDE, SCSI = "Emulated IDE Controller", "Synthetic SCSI Controller"
@@ -163,6 +163,50 @@ class CheckpointsCase(OsWinCase):
         self.assertEqual([second], self.vmutils.get_vm_snapshots("vm-1", "second"))
         self.vmutils.remove_vm_snapshot(second)
         self.assertEqual([first], self.vmutils.get_vm_snapshots("vm-1"))
+
+    def test_one_is_applied_while_its_machine_is_off(self):
+        machine = self.create()
+        root = self.file(r"C:\root.vhd")
+        self.vmutils.attach_ide_drive("vm-1", root, 0, 0)
+        self.vmutils.set_vm_state("vm-1", ENABLED)
+        running = self.vmutils.take_vm_snapshot("vm-1", "running")
+        with self.assertRaisesRegex(OsWinError, "32775"):
+            self.call("ApplySnapshot", Snapshot=running)
+        self.vmutils.set_vm_state("vm-1", DISABLED)
+        off = self.vmutils.take_vm_snapshot("vm-1", "off")
+        self.assertEqual([off], self.current())
+        self.call("ApplySnapshot", Snapshot=running)
+        self.assertEqual([running], self.current())
+        self.assertEqual(SUSPENDED, self.vmutils.get_vm_state("vm-1"))
+        self.vmutils.set_vm_state("vm-1", ENABLED)
+        self.vmutils.set_vm_state("vm-1", DISABLED)
+        branch = self.vmutils.take_vm_snapshot("vm-1", "branch")
+        self.assertEqual([running, running], [self.model.store.at(each)["Parent"] for each in (off, branch)])
+        self.call("DestroySnapshotTree", SnapshotSettingData=running)
+        self.assertEqual([], self.vmutils.get_vm_snapshots("vm-1"))
+        self.wait_for(lambda: self.vmutils.get_vm_storage_paths("vm-1")[0] == [root])
+        self.assertEqual(1, len(list(self.c_drive.glob("root*"))))
+        self.assertEqual(states.OFF, machine.state)
+
+    def current(self):
+        """The checkpoints that the machine is based on, as versions of os-win read them."""
+        return self.os_win.wmi(
+            """
+            connection = wmi.WMI(moniker="root/virtualization/v2")
+            result = [each.Dependent.path_() for each in connection.Msvm_MostCurrentSnapshotInBranch()]
+            """
+        )
+
+    def call(self, method, **arguments):
+        """Call a method of the checkpoint service that os-win does not call."""
+        self.os_win.wmi(
+            f"""
+            from os_win.utils import jobutils
+            service = wmi.WMI(moniker="root/virtualization/v2").Msvm_VirtualSystemSnapshotService()[0]
+            job, code = service.{method}(**{arguments!r})
+            jobutils.JobUtils().check_ret_val(code, job)
+            """
+        )
 
 
 def _paths(disk):

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints: what rests, what goes on, and what is left when they are deleted."""
 
+import itertools
 import time
 from unittest import mock
 
 from lab.hyperv_model import checkpoints, states, vhd
 from lab.hyperv_model.errors import CimError
-from tests.unit.hyperv_model.case import ModelCase
+from tests.unit.hyperv_model.case import ModelCase, xml
 
 CREATE = {"SnapshotType": 2}
 
@@ -29,6 +30,9 @@ class CheckpointCase(ModelCase):
 
     def destroy(self, snapshot):
         self.succeed(self.snapshots, "DestroySnapshot", AffectedSnapshot=snapshot.path)
+
+    def apply(self, snapshot):
+        self.succeed(self.snapshots, "ApplySnapshot", Snapshot=snapshot.path)
 
     def active(self):
         return self.wmi.at(self.disk)["HostResource"][0]
@@ -178,6 +182,196 @@ class CheckpointCase(ModelCase):
             else:
                 self.succeed(self.service, "ModifySystemSettings", SystemSettings=settings)
         self.assertEqual("before the update", self.wmi.at(snapshot.path)["ElementName"])
+
+    def test_applying_one_brings_back_what_it_holds(self):
+        taken = []
+        for content in (b"1111", b"2222", b"3333"):
+            self.write(self.active(), content)
+            taken.append((self.create(), content))
+        self.write(self.active(), b"last")
+        files = len(self.files())
+        for snapshot, content in (*taken, *reversed(taken)):
+            lost = self.active()
+            self.apply(snapshot)
+            self.assertEqual(content, self.read(self.active()))
+            self.assertFalse(self.local(lost).exists())
+            self.write(self.active(), b"lost")
+            self.request(self.vm, states.ENABLE)
+            self.request(self.vm, states.DISABLE)
+        for snapshot, content in taken:
+            self.assertEqual(content, self.read(self.resting(snapshot)))
+        self.assertEqual(files, len(self.files()))
+
+    def files(self):
+        return list(self.local("C:\\vm_1").iterdir())
+
+    def test_the_next_is_based_on_the_one_that_was_applied(self):
+        first, second = self.create(), self.create()
+        self.assertEqual([second.path], self.linked("Msvm_MostCurrentSnapshotInBranch"))
+        self.assertEqual([], self.linked("Msvm_LastAppliedSnapshot"))
+        self.apply(first)
+        self.assertEqual([first.path], self.linked("Msvm_MostCurrentSnapshotInBranch"))
+        self.assertEqual([first.path], self.linked("Msvm_LastAppliedSnapshot"))
+        self.assertEqual(first.path, self.vm.settings["Parent"])
+        branch = self.create()
+        self.assertEqual(first.path, branch["Parent"])
+        self.assertEqual([branch.path], self.linked("Msvm_MostCurrentSnapshotInBranch"))
+        self.assertEqual([first.path], self.linked("Msvm_LastAppliedSnapshot"))
+        children = self.wmi.query(
+            f"ASSOCIATORS OF {{{first.path}}} WHERE AssocClass=Msvm_ParentChildSettingData Role=Antecedent"
+        )
+        self.assertEqual({second.path, branch.path}, {child.path for child in children})
+        self.destroy(first)
+        self.assertEqual([], self.linked("Msvm_LastAppliedSnapshot"))
+        self.assertEqual([None, None], [self.wmi.at(each.path)["Parent"] for each in (second, branch)])
+        self.destroy(branch)
+        self.assertIsNone(self.vm.settings["Parent"])
+        self.assertEqual([], self.linked("Msvm_MostCurrentSnapshotInBranch"))
+
+    def linked(self, association):
+        found = self.wmi.associators(self.vm.system.path, association, "Msvm_VirtualSystemSettingData")
+        return [each.path for each in found]
+
+    def grow(self):
+        """A tree: "root" below "left" and "right", and the machine, which has "last", below "right"."""
+        self.write(self.active(), b"root")
+        root = self.create()
+        self.write(self.active(), b"left")
+        left = self.create()
+        self.apply(root)
+        self.write(self.active(), b"rght")
+        right = self.create()
+        self.write(self.active(), b"last")
+        return {b"root": root, b"left": left, b"rght": right}
+
+    def test_branches_keep_what_they_hold_in_whatever_order_they_go(self):
+        for number, order in enumerate(itertools.permutations((b"root", b"left", b"rght"))):
+            with self.subTest(order=order):
+                vm = f"C:\\vm_{number + 2}"
+                self.vm = self.define(f"vm-{number}", generation=2)
+                self.drive, self.disk = self.attach(self.vm, self.file(f"{vm}\\root.vhdx"))
+                tree = self.grow()
+                self.request(self.vm, states.ENABLE)
+                for content in order:
+                    self.destroy(tree.pop(content))
+                    self.check_held(tree, vm)
+                self.assertEqual(f"{vm}\\root.vhdx", self.active())
+
+    def check_held(self, tree, folder):
+        """Wait until everything is merged that can be; check what the others hold."""
+        forked_below_nobody = b"left" in tree and b"root" not in tree
+        needed = 1 + len(tree) + forked_below_nobody
+        self.wait_for(lambda: len(list(self.local(folder).iterdir())) == needed)
+        for content, snapshot in tree.items():
+            self.assertEqual(content, self.read(self.resting(snapshot)))
+        self.assertEqual(b"last", self.read(self.active()))
+
+    def test_a_tree_goes_as_a_whole(self):
+        tree = self.grow()
+        self.apply(tree[b"left"])
+        self.succeed(self.snapshots, "DestroySnapshotTree", SnapshotSettingData=tree[b"rght"].path)
+        self.assertEqual(3, len(self.files()))
+        self.apply(tree[b"root"])
+        self.write(self.active(), b"last")
+        self.succeed(self.snapshots, "DestroySnapshotTree", SnapshotSettingData=tree[b"root"].path)
+        self.wait_until_merged(r"C:\vm_1\root.vhdx")
+        self.assertEqual(b"last", self.read(self.active()))
+        self.assertEqual(1, len(self.files()))
+        self.assertEqual([], checkpoints.of_machine(self.model, self.vm))
+        self.assertEqual({}, self.vm.kept)
+
+    def test_of_one_that_was_on_the_memory_comes_back(self):
+        self.request(self.vm, states.ENABLE)
+        self.wait_for(lambda: self.vm.run.on_time > 0.05)
+        running = self.create()
+        self.assertTrue(running["IsSaved"])
+        refused = self.wmi.invoke(self.snapshots, "ApplySnapshot", {"Snapshot": running.path})
+        self.assertEqual(32775, refused["ReturnValue"])
+        self.request(self.vm, states.DISABLE)
+        off = self.create()
+        self.assertFalse(off["IsSaved"])
+        self.apply(running)
+        self.assertEqual((states.SAVED, True), (self.vm.state, self.vm.settings["IsSaved"]))
+        self.assertGreater(self.vm.run.on_time, 0.05)
+        self.request(self.vm, states.ENABLE)
+        self.assertGreater(self.vm.run.on_time, 0.05)
+        self.request(self.vm, states.OFFLINE)
+        self.apply(off)
+        self.assertEqual((states.OFF, False), (self.vm.state, self.vm.settings["IsSaved"]))
+        self.assertIsNone(self.vm.run)
+        self.succeed(self.snapshots, "ClearSnapshotState", SnapshotSettingData=running.path)
+        self.apply(running)
+        self.assertEqual(states.OFF, self.vm.state)
+
+    def test_production_checkpoints_only_of_one_that_is_on(self):
+        self.vm.settings["UserSnapshotType"] = checkpoints.PRODUCTION_ONLY
+        self.create()
+        self.request(self.vm, states.ENABLE)
+        arguments = {"AffectedSystem": self.vm.system.path, **CREATE}
+        self.fail_with("no backup service", self.snapshots, "CreateSnapshot", **arguments)
+
+    def test_settings_go_back(self):
+        adapter = self.add(self.vm, "Msvm_SyntheticEthernetPortSettingData", "Synthetic Ethernet Port")
+        connection = self.add(
+            self.vm, "Msvm_EthernetPortAllocationSettingData", "Ethernet Connection", Parent=adapter
+        )
+        vlan = self.vlan(connection, 42)
+        before = self.settings()
+        snapshot = self.create()
+        self.succeed(self.service, "RemoveResourceSettings", ResourceSettings=[self.disk, adapter])
+        self.attach(self.vm, self.file(r"C:\vm_1\other.vhdx"), slot=1)
+        memory = self.vm.of("Msvm_MemorySettingData")[0]
+        self.succeed(self.service, "ModifyResourceSettings", **self.modify(memory, VirtualQuantity=2048))
+        settings = self.modify(self.vm.settings, ElementName="renamed", SecureBootEnabled=False)
+        self.succeed(
+            self.service, "ModifySystemSettings", SystemSettings=settings["ResourceSettings"][0]
+        )
+        self.apply(snapshot)
+        after = self.settings()
+        own = self.vm.settings.path
+        for settings in (before, after):
+            settings[self.disk].pop("HostResource")
+            for name in ("ElementName", "Parent"):
+                settings[own].pop(name)
+        self.assertEqual(before, after)
+        self.assertEqual("renamed", self.vm.name)
+        self.assertEqual(42, self.wmi.at(vlan)["AccessVlanId"])
+        self.assertTrue(self.local(r"C:\vm_1\other.vhdx").exists())
+        self.request(self.vm, states.ENABLE)
+
+    def vlan(self, connection, number):
+        feature = xml("Msvm_EthernetSwitchPortVlanSettingData", AccessVlanId=number, OperationMode=1)
+        outputs = self.succeed(
+            self.service, "AddFeatureSettings", AffectedConfiguration=connection, FeatureSettings=[feature]
+        )
+        return outputs["ResultingFeatureSettings"][0]
+
+    def settings(self):
+        """By their paths, the values of all settings of the machine; check the parts' associations."""
+        prefix = f"Microsoft:{self.vm.guid}"
+        found = {
+            each.path: dict(each.values)
+            for each in self.wmi.query("SELECT * FROM CIM_SettingData")
+            if each["InstanceID"].startswith(prefix)
+        }
+        parts = self.wmi.associators(self.vm.settings.path, "Msvm_VirtualSystemSettingDataComponent")
+        self.assertEqual(set(self.vm.parts), {part["InstanceID"] for part in parts})
+        return found
+
+    def test_one_that_cannot_be_applied_changes_nothing(self):
+        first = self.create()
+        second = self.create()
+        self.write(self.active(), b"last")
+        before, files = self.settings(), self.files()
+        self.local(self.resting(second)).rename(self.root / "away")
+        self.fail_with("cannot find", self.snapshots, "ApplySnapshot", Snapshot=second.path)
+        (self.root / "away").rename(self.local(self.resting(second)))
+        self.assertEqual((before, files), (self.settings(), self.files()))
+        with self.model.lock:
+            job = self.wmi.invoke(self.snapshots, "ApplySnapshot", {"Snapshot": first.path})["Job"]
+            self.vm.state = states.STARTING
+        self.wait_for(lambda: self.wmi.at(job)["JobState"] != 4)
+        self.assertIn("it is Starting, needs Off", self.wmi.at(job)["ErrorDescription"])
 
     def test_every_state(self):
         self.vm.state = states.STOPPING

@@ -9,7 +9,7 @@ import unittest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lab.hyperv_model import errors, states, vhd, wql
+from lab.hyperv_model import checkpoint_disks, errors, states, vhd, wql
 from lab.hyperv_model.errors import CimError
 from tests.unit.hyperv_model.case import ModelCase
 
@@ -28,14 +28,23 @@ class TestLifecycle(ModelCase):
     # A shutdown asks the guest, and takes what it takes.
     requests = st.sampled_from(sorted(states.REQUESTS - {states.SHUT_DOWN, states.REBOOT}) + [1, 99])
 
-    @same(40)
-    @given(st.lists(requests, max_size=12))
+    @same(60)
+    @given(st.lists(st.one_of(requests, st.sampled_from(["take", "apply"])), max_size=12))
     def test_the_table_says_it_all(self, requested):
         name = f"vm-{len(self.model.machines)}"
-        machine, state = self.define(name), states.OFF
+        machine, state, taken = self.define(name), states.OFF, []
         for request in requested:
             transition = states.TRANSITIONS.get((state, request))
-            if transition:
+            if request == "take":
+                taken.append((self.take(machine), states.OFF if state == states.OFF else states.SAVED))
+            elif request == "apply":
+                if taken:
+                    snapshot, of_snapshot = taken[len(taken) // 2]
+                    applies = state in (states.OFF, states.SAVED)
+                    outputs, _ = self.call(self.snapshots, "ApplySnapshot", Snapshot=snapshot)
+                    self.assertEqual(0 if applies else 32775, outputs["ReturnValue"])
+                    state = of_snapshot if applies else state
+            elif transition:
                 self.request(machine, request)
                 state = transition.to
             else:
@@ -46,6 +55,91 @@ class TestLifecycle(ModelCase):
             self.request(machine, states.DISABLE)
         self.succeed(self.service, "DestroySystem", AffectedSystem=machine.system.path)
         self.assertNotIn(machine, self.model.machines.values())
+
+    @property
+    def snapshots(self):
+        return self.wmi.query("SELECT * FROM Msvm_VirtualSystemSnapshotService")[0].path
+
+    def take(self, machine):
+        """Returns the path of the new checkpoint."""
+        outputs = self.succeed(
+            self.snapshots, "CreateSnapshot", AffectedSystem=machine.system.path, SnapshotType=2
+        )
+        return outputs["ResultingSnapshot"]
+
+    # Writes, and what is done to one of the checkpoints that there are then.
+    steps = st.lists(
+        st.tuples(st.sampled_from(["write", "take", "apply", "destroy", "tree"]), st.integers(0, 5)),
+        max_size=14,
+    )
+
+    @same(25)
+    @given(steps)
+    def test_checkpoints_hold_what_the_disk_was(self, steps):
+        name = f"vm-{len(list(self.root.glob('C/*')))}"
+        machine = self.define(name, generation=2)
+        root = self.file(f"C:\\{name}\\root.vhdx")
+        self.attach(machine, root)
+        content, held, base = b"\0\0\0\0", {}, None
+        for step, number in steps:
+            if step == "write":
+                content = b"%04d" % number
+                with self.model.lock, vhd.open_chain(self.disk_of(machine), self.local, write=True) as disk:
+                    disk.write(0, content)
+            elif step == "take":
+                taken = self.take(machine)
+                held[taken], base = (content, base), taken
+            elif held:
+                chosen = list(held)[number % len(held)]
+                if step == "apply":
+                    self.succeed(self.snapshots, "ApplySnapshot", Snapshot=chosen)
+                    content, base = held[chosen][0], chosen
+                elif step == "destroy":
+                    self.succeed(self.snapshots, "DestroySnapshot", AffectedSnapshot=chosen)
+                    base = self.without(held, chosen, base)
+                else:
+                    self.succeed(self.snapshots, "DestroySnapshotTree", SnapshotSettingData=chosen)
+                    for each in reversed(list(held)):
+                        if chosen in self.ancestors(held, each):
+                            base = self.without(held, each, base)
+            self.check_held(machine, content, base, held)
+        self.succeed(self.service, "DestroySystem", AffectedSystem=machine.system.path)
+        self.assertEqual(content, self.read(root))
+        self.assertEqual(1, len(list(self.local(root).parent.iterdir())))
+
+    def check_held(self, machine, content, base, held):
+        # Disks may merge by now, or not: nobody can tell.
+        with self.model.lock:
+            self.assertEqual(base, machine.settings["Parent"])
+            self.assertEqual(content, self.read(self.disk_of(machine)))
+            for snapshot, (expected, parent) in held.items():
+                settings = self.wmi.at(snapshot)
+                self.assertEqual(parent, settings["Parent"])
+                (disk,) = checkpoint_disks.of_settings(self.model, [settings])
+                self.assertEqual(expected, self.read(disk["HostResource"][0]))
+
+    @staticmethod
+    def ancestors(held, snapshot):
+        """It and those that it is based on."""
+        while snapshot:
+            yield snapshot
+            snapshot = held[snapshot][1]
+
+    @staticmethod
+    def without(held, snapshot, base):
+        """Take a checkpoint out of the tree; returns what the machine is based on then."""
+        _, parent = held.pop(snapshot)
+        for other, (content, of_other) in held.items():
+            if of_other == snapshot:
+                held[other] = (content, parent)
+        return parent if base == snapshot else base
+
+    def disk_of(self, machine):
+        return machine.of("Msvm_StorageAllocationSettingData")[0]["HostResource"][0]
+
+    def read(self, path):
+        with vhd.open_chain(path, self.local) as disk:
+            return disk.read(0, 4)
 
     def test_machines_come_and_go_while_others_look(self):
         first = self.define("first")
