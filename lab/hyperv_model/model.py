@@ -38,6 +38,7 @@ from lab.hyperv_model import (
     migration_listener,
     network_virtualization,
     networking,
+    open_files,
     power,
     providers,
     resources,
@@ -67,6 +68,7 @@ FAMILIES = (
     resources,
     virtual_system,
     checkpoints,
+    open_files,
     power,
     summary,
     image_management,
@@ -99,6 +101,7 @@ class Model:
     :param neighbours: the hosts that it reaches; None: it is alone
     :ivar faults: list of jobs.Fault rules
     :ivar machines: machine.VirtualMachine by GUID; replaced, never changed, so that reading it takes no lock
+    :ivar known_parents: the parents of virtual disks that were read, see storage
     :ivar guesses: guesses.Guesses, those that a client came to
     :ivar host: the host around it, for what serves DLLs of Windows; None: there is only Hyper-V
     :ivar check_space: function that raises OSError (ENOSPC) while nothing can be written by rule
@@ -128,6 +131,7 @@ class Model:
         self.jobs = Jobs(self.store, self.lock, job_seconds)
         self.faults = self.jobs.faults
         self.guesses = Guesses()
+        self.known_parents = {}
         self.check_space = lambda: None
         self.on_shutdown = None
         self.host = None

@@ -4,6 +4,7 @@
 import contextlib
 import errno
 import ntpath
+import time
 import typing
 import uuid
 
@@ -21,6 +22,7 @@ PHYSICAL_DRIVE = "Microsoft:Hyper-V:Physical Disk Drive"
 HARD_DISK = "Microsoft:Hyper-V:Virtual Hard Disk"
 DVD_DISK = "Microsoft:Hyper-V:Virtual CD/DVD Disk"
 CHUNK = 1 << 20
+SETTLED_NS = 100_000_000  # a file that was changed earlier has another time when it is changed again
 HOST = "this host"  # who has the disks that are attached
 
 
@@ -139,7 +141,7 @@ def disk_paths(machine):
 
 
 class Use(typing.NamedTuple):
-    """A virtual disk file that is open: its path, folded by fold_path(), who has it, and whether to write."""
+    """A file that is open: its path, folded by fold_path(), who has it, and whether to write."""
 
     path: str
     user: str
@@ -152,21 +154,27 @@ def fold_path(path):
 
 
 def uses(model, without=None):
-    """The virtual disk files that running machines and the host have open.
+    """The virtual disk files, and images of DVDs, that running machines and the host have open.
 
     A disk is open to be written, unless it is attached read-only; its parents are read (documented for
-    OPEN_VIRTUAL_DISK_PARAMETERS: RWDepth).
+    OPEN_VIRTUAL_DISK_PARAMETERS: RWDepth), and so are DVDs.
 
     :param without: a machine whose disks do not count
     """
+    active = [
+        machine for machine in model.machines.values() if machine is not without and machine.is_active
+    ]
     tops = [
         (disk["HostResource"][0], machine.name, True)
-        for machine in model.machines.values()
-        if machine is not without and machine.is_active
+        for machine in active
         for disk in machine.of(SASD, HARD_DISK)
     ]
     tops += [(file.path, HOST, not file.read_only) for file in disks.attached_files(model)]
-    found = []
+    found = [
+        Use(fold_path(disk["HostResource"][0]), machine.name, False)
+        for machine in active
+        for disk in machine.of(SASD, DVD_DISK)
+    ]
     for path, user, writes in tops:
         found.append(Use(fold_path(path), user, writes))
         # Who has files open that are out of reach by now keeps nobody from others.
@@ -216,9 +224,25 @@ def parents(model, path, prefix):
 
 
 def _links(model, path):
-    while parent_path := vhd.parent_of(model.local_path(path), path):
+    while parent_path := _parent_of(model, path):
         yield parent_path
         path = parent_path
+
+
+def _parent_of(model, path):
+    """As vhd.parent_of, but what was read is known for as long as the file stays the same: whoever starts a
+    machine or deletes a disk asks this of every disk in use.
+    """
+    file = model.local_path(path)
+    now, stat = time.time_ns(), file.stat()
+    seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+    known = model.known_parents.get(path)
+    if known and known[0] == seen:
+        return known[1]
+    parent_path = vhd.parent_of(file, path)
+    if now - stat.st_mtime_ns > SETTLED_NS:
+        model.known_parents[path] = (seen, parent_path)
+    return parent_path
 
 
 def reason(error):

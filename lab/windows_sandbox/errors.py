@@ -4,6 +4,7 @@
 FILE_NOT_FOUND = 2
 PATH_NOT_FOUND = 3
 ACCESS_DENIED = 5
+SHARING_VIOLATION = 32
 NOT_SUPPORTED = 50
 INVALID_PARAMETER = 87
 INVALID_NAME = 123
@@ -38,6 +39,7 @@ MESSAGES = {
     FILE_NOT_FOUND: "The system cannot find the file specified",
     PATH_NOT_FOUND: "The system cannot find the path specified",
     ACCESS_DENIED: "Access is denied",
+    SHARING_VIOLATION: "The process cannot access the file because it is being used by another process",
     NOT_SUPPORTED: "The request is not supported",
     INVALID_PARAMETER: "The parameter is incorrect",
     INVALID_NAME: "The filename, directory name, or volume label syntax is incorrect",

@@ -19,6 +19,9 @@ INSIDE = "/c"
 # given path).
 MOST_LINKS = 63
 
+# What ends the names of files that Hyper-V has open: no others are looked for, which would take time.
+_MAY_BE_OPEN = (".vhd", ".vhdx", ".avhd", ".avhdx", ".vhds", ".iso")
+
 _NO_NAME = re.compile(r'[<>:"|?*\x00-\x1f]')
 
 
@@ -64,6 +67,8 @@ class FileSystem:
         self.mounts = mounts_of(image) if image else {}
         # Raises OSError while nothing can be written (lab/faults.py).
         self.check_space: Callable[[], None] = lambda: None
+        # Returns the files at and below a Windows path that are in use (lab/hyperv_model/open_files.py).
+        self.open_files: Callable[[str], list[str]] = lambda path: []
         for source in self.mounts.values():
             self.c_drive.joinpath(source.relative_to(image / "C")).mkdir(parents=True, exist_ok=True)
 
@@ -99,8 +104,12 @@ class FileSystem:
         return self._walk(path, components, follow)[0]
 
     def local_for_writing(self, path: str, base: str = "C:\\", *, follow: bool = True) -> Path:
-        """As `local`, for a path that will be made, changed or removed: Win32Error inside the image."""
+        """As `local`, for a path that will be made, changed or removed: Win32Error inside the image, and for
+        a file that is in use.
+        """
         self.check_space()
+        if path.lower().endswith(_MAY_BE_OPEN) and self.open_files(self.absolute(path, base)):
+            raise Win32Error(errors.SHARING_VIOLATION, path)
         components = [c for c in self.absolute(path, base)[3:].split("\\") if c]
         local, in_image = self._walk(path, components, follow)
         if in_image:
@@ -108,6 +117,15 @@ class FileSystem:
         lowered = tuple(component.lower() for component in components)
         if any(mount[: len(lowered)] == lowered for mount in self.mounts):
             raise Win32Error(errors.ACCESS_DENIED, path, "a part of the host's image is below it")
+        return local
+
+    def local_for_moving(self, path: str, base: str = "C:\\") -> Path:
+        """As `local_for_writing`, for a file or a folder that will have another name: Win32Error for a folder
+        with a file that is in use.
+        """
+        local = self.local_for_writing(path, base, follow=False)
+        if local.is_dir() and not local.is_symlink() and self.open_files(self.absolute(path, base)):
+            raise Win32Error(errors.ACCESS_DENIED, path, "a file in it is in use")
         return local
 
     def _walk(self, path: str, components: list[str], follow: bool) -> tuple[Path, bool]:

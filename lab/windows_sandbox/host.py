@@ -117,6 +117,9 @@ class WindowsHost:
         """
         self.model = model
         model.host, model.guesses = self, self.guesses
+        self.filesystem.open_files = lambda path: model.call(
+            "ntoskrnl.IoCheckShareAccess", {"path": path}
+        )
         wmi.provide(self, model)
         self.certificates.trust_in(tls_context)
         self.start_up()

@@ -2,6 +2,7 @@
 """One command of one user on the host: who runs it, where, with which variables, and what it has started."""
 
 import ntpath
+import shutil
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.windows_sandbox import environment as environments
+from lab.windows_sandbox import errors
 from lab.windows_sandbox.environment import Environment
+from lab.windows_sandbox.errors import Win32Error
 from lab.windows_sandbox.processes import Child, Completed
 
 if TYPE_CHECKING:
@@ -93,6 +96,33 @@ class Session:
     def writable(self, path: str, *, follow: bool = True) -> Path:
         """Return the local path of a Windows path, to change it."""
         return self.host.filesystem.local_for_writing(self.path(path), follow=follow)
+
+    def movable(self, path: str) -> Path:
+        """Return the local path of a Windows path, to move it or give it another name."""
+        return self.host.filesystem.local_for_moving(self.path(path))
+
+    def remove(self, path: str) -> None:
+        """Remove a file, a link, or a folder with all that is in it.
+
+        Win32Error if a file is in use; what else is in the folder is gone then.
+        """
+        local = self.writable(path, follow=False)
+        if not local.is_dir() or local.is_symlink():
+            local.unlink()
+            return
+        in_use = self.host.filesystem.open_files(self.path(path))
+        if not in_use:
+            shutil.rmtree(local)
+            return
+        children = list(self.host.filesystem.tree(self.path(path)))
+        for child in reversed(children):
+            folded = child.lower()
+            if not any(file == folded or file.startswith(folded + "\\") for file in in_use):
+                child_local = self.writable(child, follow=False)
+                is_folder = child_local.is_dir() and not child_local.is_symlink()
+                child_local.rmdir() if is_folder else child_local.unlink()
+        first = next(child for child in children if child.lower() in in_use)
+        raise Win32Error(errors.SHARING_VIOLATION, first)
 
     def is_directory(self, path: str) -> bool:
         return self.local(path).is_dir()

@@ -10,8 +10,8 @@ import base64
 import hashlib
 import json
 import ntpath
+import os
 import re
-import shutil
 from collections.abc import Callable
 
 from lab.windows_sandbox.ansible.payload import PluginScript
@@ -58,13 +58,9 @@ def make_temporary_directory(session: Session, parent: str, name: str) -> str:
 
 
 def remove(session: Session, path: str) -> str:
-    local = session.writable(path, follow=False)
-    if local.is_dir() and not local.is_symlink():
-        shutil.rmtree(local)
-    elif local.exists() or local.is_symlink():
-        local.unlink()
-    else:
+    if not os.path.lexists(session.local(path, follow=False)):
         raise ScriptFailed(f"Remove-Item : Cannot find path '{path}' because it does not exist.")
+    session.remove(path)
     return ""
 
 

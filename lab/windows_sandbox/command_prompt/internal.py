@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.windows_sandbox import errors
 from lab.windows_sandbox.command_prompt import arithmetic
+from lab.windows_sandbox.errors import Win32Error
 from lab.windows_sandbox.installation import BUILD, SIMULATED
 from lab.windows_sandbox.processes import Completed
 from lab.windows_sandbox.session import Session
@@ -342,7 +344,12 @@ def _rmdir(prompt: "Interpreter", text: str, stdin: bytes) -> Completed:
         elif not local.is_dir() or local.is_symlink():
             failures += "The directory name is invalid.\r\n"
         elif "s" in options:
-            shutil.rmtree(prompt.session.writable(path, follow=False))
+            try:
+                prompt.session.remove(path)
+            except Win32Error as error:
+                if error.code != errors.SHARING_VIOLATION:
+                    raise
+                failures += f"{error.subject} - {error.text}.\r\n"
         elif any(local.iterdir()):
             failures += "The directory is not empty.\r\n"
         else:
@@ -363,7 +370,13 @@ def _del(prompt: "Interpreter", text: str, stdin: bytes) -> Completed:
             match for _, entries in listed for match in entries if not prompt.session.is_directory(match)
         ]
         for match in found:
-            prompt.session.writable(match, follow=False).unlink()
+            try:
+                prompt.session.writable(match, follow=False).unlink()
+            except Win32Error as error:
+                if error.code != errors.SHARING_VIOLATION:
+                    raise
+                missing += f"{match}\r\n{error.text}.\r\n"
+                continue
             deleted += f"Deleted file - {match}\r\n" if "s" in options else ""
         if not found:
             missing += f"Could Not Find {path}\r\n"
@@ -394,7 +407,8 @@ def _transfer(act: Callable[[Path, Path], object], verb: str, options: tuple[str
             )
             if not prompt.session.is_directory(ntpath.dirname(into)):
                 return _failed(_NO_PATH, "        0 file(s) copied.\r\n" if verb == "copy" else "")
-            act(prompt.session.local(source), prompt.session.writable(into))
+            from_path = prompt.session.movable(source) if verb == "move" else prompt.session.local(source)
+            act(from_path, prompt.session.writable(into))
         done = "copied" if verb == "copy" else "moved"
         return _done(f"        {len(sources)} file(s) {done}.\r\n")
 
@@ -411,7 +425,7 @@ def _ren(prompt: "Interpreter", text: str, stdin: bytes) -> Completed:
         return _failed(_NOT_FOUND)
     if prompt.session.exists(target):
         return _failed("A duplicate file name exists, or the file\r\ncannot be found.")
-    prompt.session.writable(source, follow=False).rename(prompt.session.writable(target))
+    prompt.session.movable(source).rename(prompt.session.writable(target))
     return _done()
 
 

@@ -161,6 +161,11 @@ class Interpreter:
                     stdin = self.local(redirection.target).read_bytes()
                 else:
                     goes[redirection.handle] = self._file(redirection)
+            except Win32Error as error:
+                if error.code != errors.SHARING_VIOLATION:
+                    raise
+                emit(2, f"{error.text}.\r\n".encode())
+                return 1
             except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
                 text = "file" if isinstance(error, FileNotFoundError) and redirection.kind == "<" else "path"
                 denied = isinstance(error, IsADirectoryError)
@@ -222,7 +227,7 @@ class Interpreter:
         if name in internal.COMMANDS:
             # `echo` keeps the blanks at its end.
             tail = text.lstrip(" \t,;=")[len(command) - len(rest) :] if name == "echo" else rest
-            completed = internal.COMMANDS[name](self, tail, stdin)
+            completed = self._own(name, tail, stdin)
             if name != "type":
                 completed = self.session.in_code_page(completed)
         elif name == "exit":
@@ -239,6 +244,15 @@ class Interpreter:
         emit(1, completed.stdout)
         emit(2, completed.stderr)
         return completed.exit_code
+
+    def _own(self, name: str, tail: str, stdin: bytes) -> Completed:
+        try:
+            return internal.COMMANDS[name](self, tail, stdin)
+        except Win32Error as error:
+            if error.code not in (errors.SHARING_VIOLATION, errors.ACCESS_DENIED):
+                raise
+            counted = b"        0 file(s) copied.\r\n" if name == "copy" else b""
+            return Completed(1, counted, f"{error.text}.\r\n".encode())
 
     def _call(self, command: str, stdin: bytes, emit: Emit) -> int:
         """Run a command whose variables are replaced once more, as they are by now (documented: call)."""

@@ -8,13 +8,14 @@ import ntpath
 import os
 import re
 import secrets
-import shutil
 import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lab.windows_sandbox import errors
 from lab.windows_sandbox.ansible.modules.call import ModuleCall, ModuleFailed
+from lab.windows_sandbox.errors import Win32Error
 from lab.windows_sandbox.session import Session
 
 _AGE = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -33,12 +34,16 @@ def checksum(path: Path, algorithm: str = "sha1") -> str:
 
 
 def remove(session: Session, path: str) -> None:
-    """Remove a file, a link, or a folder with all that is in it."""
-    local = session.writable(path, follow=False)
-    if local.is_dir() and not local.is_symlink():
-        shutil.rmtree(local)
-    else:
-        local.unlink()
+    """Remove a file, a link, or a folder with all that is in it, as Remove-Item does."""
+    try:
+        session.remove(path)
+    except Win32Error as error:
+        if error.code != errors.SHARING_VIOLATION:
+            raise
+        raise ModuleFailed(
+            f"Failed to delete {error.subject}: The process cannot access the file '{error.subject}' because"
+            " it is being used by another process."
+        ) from error
     session.host.security.forget(session.path(path))
 
 

@@ -11,8 +11,9 @@ import io
 import ntpath
 import os
 import posixpath
+import shutil
 
-from . import paths, pipes
+from . import paths, pipes, sharing
 
 ONE_PATH = (
     "access", "chdir", "chmod", "chown", "getxattr", "lchown", "listdir", "listxattr", "lstat", "mkdir",
@@ -20,6 +21,8 @@ ONE_PATH = (
     "utime",
 )  # fmt: skip
 TWO_PATHS = ("link", "replace", "symlink")
+# They are refused for a file that is in use; so are a move, and opening it to write.
+CHANGES = ("remove", "truncate", "unlink")
 PATH_ARGUMENTS = ("path", "src", "dst", "file")
 SAME_IN_NTPATH = ("basename", "dirname", "isabs", "normcase", "normpath", "split", "splitdrive", "splitext")
 
@@ -32,9 +35,13 @@ def install() -> None:
         setattr(os, name, _Translating(getattr(os, name), 1))
     for name in TWO_PATHS:
         setattr(os, name, _Translating(getattr(os, name), 2))
-    os.rename = _rename(_Translating(os.rename, 2))
+    for name in CHANGES:
+        setattr(os, name, _refusing(getattr(os, name), _check_change))
+    os.open = _refusing(os.open, _check_flags)
+    os.replace = _refusing(os.replace, _check_move)
+    os.rename = _refusing(_rename(_Translating(os.rename, 2)), _check_move)
     os.scandir = _scandir(os.scandir)
-    builtins.open = io.open = _open(_Translating(io.open, 1))
+    builtins.open = io.open = _refusing(_open(_Translating(io.open, 1)), _check_mode)
     for name in SAME_IN_NTPATH:
         setattr(posixpath, name, _by_kind(getattr(posixpath, name), getattr(ntpath, name)))
     posixpath.abspath = _by_kind(posixpath.abspath, ntpath.normpath)
@@ -45,6 +52,8 @@ def install() -> None:
     posixpath.join = _join(posixpath.join)
     posixpath.relpath = _relpath(posixpath.relpath)
     posixpath.commonpath = _commonpath(posixpath.commonpath)
+    # As on Windows, where no function takes dir_fd: it was imported before, and removes trees by it.
+    shutil._use_fd_functions = False
     _fold_environment(os.environ)
 
 
@@ -78,6 +87,36 @@ class _Translating:
             return self._function(*hosted, **named)
         except OSError as error:
             raise paths.windows_error(error.errno, *given) from None
+
+
+def _refusing(function, check):
+    """The function, which first has its arguments checked."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        check(*args, **kwargs)
+        return function(*args, **kwargs)
+
+    return call
+
+
+def _check_change(path, *_args, **_kwargs):
+    sharing.check(path)
+
+
+def _check_flags(path, flags, *_args, **_kwargs):
+    if flags & (os.O_WRONLY | os.O_RDWR | os.O_TRUNC):
+        sharing.check(path)
+
+
+def _check_mode(file, mode="r", *_args, **_kwargs):
+    if set(mode) & set("wax+"):
+        sharing.check(file)
+
+
+def _check_move(src, dst, **_kwargs):
+    sharing.check_move(src, src, dst)
+    sharing.check(dst, src, dst)
 
 
 def _open(open_file):

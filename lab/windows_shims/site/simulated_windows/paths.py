@@ -25,6 +25,8 @@ _ABSOLUTE = re.compile(r"[A-Za-z]:(?:[\\/]|\Z)|\\\\")
 _FORBIDDEN = re.compile(r'[<>"|?*:\x00-\x1f]')
 _PIPE = re.compile(r"\\\\[.?]\\pipe\\(?P<name>.+)", re.IGNORECASE)
 
+# What Windows says that Linux does not.
+_TEXTS = {32: "The process cannot access the file because it is being used by another process"}
 ERROR_INVALID_NAME = 123
 ERROR_PATH_NOT_FOUND = 3
 ERROR_BAD_NETPATH = 53
@@ -119,7 +121,7 @@ def from_host(path: str) -> str:
 
 def windows_error(code: int, filename=None, filename2=None, *, winerror: int | None = None) -> OSError:
     """Return an OSError as Windows' Python raises it: ``winerror`` follows from errno `code` if not given."""
-    error = OSError(code, os.strerror(code), filename, None, filename2)
+    error = OSError(code, _TEXTS.get(winerror, os.strerror(code)), filename, None, filename2)
     error.winerror = _WINERROR.get(code, 87) if winerror is None else winerror
     return error
 
