@@ -76,7 +76,15 @@ def convert_virtual_hard_disk(model, service, SourcePath, VirtualDiskSettingData
         with _failing(prefix):
             model.check_space()
             kind, block_size = KINDS[wanted["Type"]], wanted["BlockSize"] or 0
-            vhd.convert(path, SourcePath, model.local_path, kind=kind, block_size=block_size)
+            physical = wanted["PhysicalSectorSize"] or 0
+            vhd.convert(
+                path,
+                SourcePath,
+                model.local_path,
+                kind=kind,
+                block_size=block_size,
+                physical_sector_size=physical,
+            )
 
     return model.jobs.run(f"{SERVICE}.ConvertVirtualHardDisk", [], work)
 
@@ -95,7 +103,12 @@ def create_virtual_hard_disk(model, service, VirtualDiskSettingData):
         return {"ReturnValue": INVALID_PARAMETER}
     if parent and (refusal := _refusal(model, parent)):
         return refusal
-    size, more = wanted["MaxInternalSize"] or 0, {"block_size": wanted["BlockSize"] or 0}
+    size = wanted["MaxInternalSize"] or 0
+    more = {
+        "block_size": wanted["BlockSize"] or 0,
+        "sector_size": wanted["LogicalSectorSize"] or 0,
+        "physical_sector_size": wanted["PhysicalSectorSize"] or 0,
+    }
 
     def work():
         with _failing(f"The system failed to create '{path}'."):

@@ -89,8 +89,9 @@ def parent_of(path: str | os.PathLike, windows_path: str) -> str | None:
 def create(path: str | os.PathLike, size: int, kind: str, **more) -> None:
     """Make a new, empty `kind` ("fixed" or "dynamic") disk of `size` bytes; the extension names the format.
 
-    Optional: `identifier` (uuid.UUID), `block_size` (bytes, 0: the format's default). Raises FileExistsError,
-    OSError (ENOSPC) if a fixed disk does not fit, or VirtualDiskError for an impossible size or extension.
+    Optional: `identifier` (uuid.UUID), `block_size`, `sector_size`, `physical_sector_size` (bytes, 0: the
+    format's default). Raises FileExistsError, OSError (ENOSPC) if a fixed disk does not fit, or
+    VirtualDiskError for an impossible size or extension.
     """
     format_of_path = _format_of(path)
     if kind == FIXED:
@@ -118,9 +119,13 @@ def create_differencing(
 
 
 def convert(windows_path: str, source: str, local_path: LocalPath, *, kind: str = DYNAMIC, **more) -> None:
-    """Make a disk with what a guest reads from `source` and all its parents; formats may differ."""
+    """Make a disk with what a guest reads from `source` and all its parents; formats may differ, sectors not.
+
+    Raises VirtualDiskError if the other format has no such sectors.
+    """
     with open_chain(source, local_path) as source_disk:
         path = os.fspath(local_path(windows_path))
+        more["sector_size"] = source_disk.sector_size
         create(path, source_disk.size, kind, **more)
         with _removed_on_error(path), open_disk(path, write=True) as disk:
             for offset, length in source_disk.data_ranges():

@@ -192,9 +192,9 @@ def _is_zero(data: bytes) -> bool:
     return data.count(0) == len(data)
 
 
-def check_size(path: str, size: int, largest: int) -> None:
+def check_size(path: str, size: int, largest: int, sector_size: int = SECTOR) -> None:
     """Raise VirtualDiskError unless a new disk may have `size` bytes."""
-    if not SMALLEST <= size <= largest or size % SECTOR:
+    if not SMALLEST <= size <= largest or size % sector_size:
         raise errors.VirtualDiskError(
             errors.INVALID_PARAMETER,
             f"{path}: a disk of {size} bytes, expected whole sectors, {SMALLEST} to {largest} bytes",

@@ -217,10 +217,19 @@ class Vhd(Disk):
 
 
 def create(
-    path: str, size: int, kind: str, *, identifier: uuid.UUID, block_size=0, link: ParentLink | None = None,
-    parent: Disk | None = None,
+    path: str, size: int, kind: str, *, identifier: uuid.UUID, block_size=0, sector_size=0,
+    physical_sector_size=0, link: ParentLink | None = None, parent: Disk | None = None,
 ) -> None:  # fmt: skip
-    """Make the new file `path`, `size` in bytes; a differencing disk needs `parent` and the `link` to it."""
+    """Make the new file `path`, `size` in bytes; a differencing disk needs `parent` and the `link` to it.
+
+    Its sectors have 512 bytes, and others are refused (documented: CREATE_VIRTUAL_DISK_PARAMETERS; of the
+    physical ones inferred, as the format does not tell their size).
+    """
+    for each in (sector_size, physical_sector_size):
+        if each not in (0, SECTOR):
+            raise errors.VirtualDiskError(
+                errors.INVALID_PARAMETER, f"{path}: sectors of {each} bytes, a VHD has sectors of {SECTOR}"
+            )
     check_size(path, size, LARGEST)
     with open(path, "xb") as file:
         footer = pack_footer(size, kind, identifier)

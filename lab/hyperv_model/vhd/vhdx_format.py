@@ -12,8 +12,11 @@ from .vhd_format import sectors_of
 LARGEST = 64 * 1024 * 1024 * MIB
 # What CreateVirtualDisk chooses (documented: CREATE_VIRTUAL_DISK_PARAMETERS; a differencing disk: 2 MB).
 BLOCK, DIFFERENCING_BLOCK = 32 * MIB, 2 * MIB
+# The physical sectors of a new disk that nobody asked for others (recorded: what others show of New-VHD).
+PHYSICAL_SECTOR = 4096
 LOG_AT, METADATA_AT, BAT_AT = MIB, 2 * MIB, 3 * MIB
 SECTORS_PER_BITMAP = 1 << 23
+SECTOR_SIZES = (512, 4096)
 FULLY_PRESENT, PARTIALLY_PRESENT, BITMAP_PRESENT = 6, 7, 6
 UNREADABLE = {4: "reserved", 5: "reserved"}
 
@@ -243,11 +246,30 @@ class Vhdx(Disk):
 
 
 def create(
-    path: str, size: int, kind: str, *, identifier: uuid.UUID, block_size=0, link: ParentLink | None = None,
-    parent: Disk | None = None,
+    path: str, size: int, kind: str, *, identifier: uuid.UUID, block_size=0, sector_size=0,
+    physical_sector_size=0, link: ParentLink | None = None, parent: Disk | None = None,
 ) -> None:  # fmt: skip
-    """Make the new file `path`, `size` in bytes; a differencing disk needs `parent` and the `link` to it."""
-    check_size(path, size, LARGEST)
+    """Make the new file `path`, `size` in bytes; a differencing disk needs `parent` and the `link` to it.
+
+    Its sectors are the parent's, or of 512 bytes (logical) and 4096 (physical); each may be asked to be the
+    other (documented: CREATE_VIRTUAL_DISK_PARAMETERS), but not the logical ones of a differencing disk
+    ([MS-VHDX] 2.6.2.4).
+    """
+    sector_size = sector_size or (parent.sector_size if parent else SECTOR)
+    physical_sector_size = physical_sector_size or (
+        parent.physical_sector_size if parent else PHYSICAL_SECTOR
+    )
+    for each in (sector_size, physical_sector_size):
+        if each not in SECTOR_SIZES:
+            raise errors.VirtualDiskError(
+                errors.INVALID_PARAMETER, f"{path}: sectors of {each} bytes, expected 512 or 4096"
+            )
+    if parent and sector_size != parent.sector_size:
+        raise errors.VirtualDiskError(
+            errors.INVALID_PARAMETER,
+            f"{path}: sectors of {sector_size} bytes, its parent's have {parent.sector_size}",
+        )
+    check_size(path, size, LARGEST, sector_size)
     block_size = block_size or (DIFFERENCING_BLOCK if kind == DIFFERENCING else BLOCK)
     _check_block_size(path, block_size)
     flags = {FIXED: parts.LEAVE_BLOCKS_ALLOCATED, DYNAMIC: 0, DIFFERENCING: parts.HAS_PARENT}[kind]
@@ -255,17 +277,17 @@ def create(
         parts.FILE_PARAMETERS: struct.pack("<II", block_size, flags),
         parts.DISK_SIZE: struct.pack("<Q", size),
         parts.DISK_ID: identifier.bytes_le,
-        parts.LOGICAL_SECTOR: struct.pack("<I", SECTOR),
-        parts.PHYSICAL_SECTOR: struct.pack("<I", parent.physical_sector_size if parent else SECTOR),
+        parts.LOGICAL_SECTOR: struct.pack("<I", sector_size),
+        parts.PHYSICAL_SECTOR: struct.pack("<I", physical_sector_size),
     }
     if link:
         items[parts.PARENT_LOCATOR] = parts.pack_locator(link)
-    count = table_length(size, block_size, SECTOR, kind)
+    count = table_length(size, block_size, sector_size, kind)
     bat = (BAT_AT, -(-8 * count // MIB) * MIB)
     end = sum(bat)
     table = [0] * count
     if kind == FIXED:
-        ratio = chunk_ratio(block_size, SECTOR)
+        ratio = chunk_ratio(block_size, sector_size)
         for block in range(-(-size // block_size)):
             table[block + block // ratio] = end + block * block_size | FULLY_PRESENT
         end += -(-size // block_size) * block_size

@@ -28,11 +28,12 @@ class ImageManagementCase(OsWinCase):
                 job, code = getattr(images, method)(**arguments)
                 jobs.check_ret_val(code, job)
 
-            def make(path, kind, size=0, parent="", block_size=0):
+            def make(path, kind, size=0, parent="", block_size=0, sectors=(0, 0)):
                 settings = connection.Msvm_VirtualHardDiskSettingData.new()
                 settings.Path, settings.Type, settings.ParentPath = path, kind, parent
                 settings.Format = 3 if path.endswith("vhdx") else 2
                 settings.MaxInternalSize, settings.BlockSize = size, block_size
+                settings.LogicalSectorSize, settings.PhysicalSectorSize = sectors
                 change("CreateVirtualHardDisk", VirtualDiskSettingData=settings.GetText_(1))
 
             def convert(source, path, kind, number):
@@ -195,6 +196,52 @@ class ImageManagementCase(OsWinCase):
             most = {"vhd": 2040 << 30, "vhdx": 64 << 40}[extension]
             self.is_refused("0x80070057", self.make, path("none"), 3, size=most + 512)
             self.assertFalse(self.local(path("none")).exists())
+
+    def test_sectors_are_those_that_were_asked_for(self):
+        """Logical and physical; what is written to disks with sectors of 4096 bytes is read."""
+        path = r"C:\disks\{}".format
+        for name, asked, told in (
+            ("plain.vhdx", (0, 0), (512, 4096)),
+            ("old.vhdx", (512, 512), (512, 512)),
+            ("large.vhdx", (4096, 4096), (4096, 4096)),
+            ("plain.vhd", (0, 0), (512, 512)),
+        ):
+            self.assertEqual(told, self.sectors(self.make(path(name), 3, size=16 * MIB, sectors=asked)))
+        large = path("large.vhdx")
+        self.assertEqual(4096, self.os_win.vhdutils.get_vhd_info(large)["SectorSize"])
+        self.fill(large)
+        child = self.make(path("child.vhdx"), 4, parent=large, sectors=(0, 512))
+        self.assertEqual((4096, 512), self.sectors(child))
+        self.assert_content(child)
+        for wrong, kind, more in (
+            ("wrong.vhd", 3, {"sectors": (4096, 0)}),
+            ("wrong.vhd", 3, {"sectors": (0, 4096)}),
+            ("wrong.vhdx", 3, {"sectors": (1024, 0)}),
+            ("wrong.vhdx", 4, {"sectors": (512, 0), "parent": large}),
+            ("wrong.vhdx", 3, {"sectors": (4096, 0), "size": 16 * MIB + 512}),
+        ):
+            self.is_refused("0x80070057", self.make, path(wrong), kind, **{"size": 16 * MIB, **more})
+            self.assertFalse(self.local(path(wrong)).exists())
+        convert = "convert({!r}, {!r}, {}, {})".format
+        fixed = path("fixed.vhdx")
+        self.os_win.wmi(convert(child, fixed, 2, 3))
+        self.assertEqual(4096, self.sectors(fixed)[0])
+        self.assert_content(fixed)
+        self.is_refused("0x80070057", self.os_win.wmi, convert(child, path("wrong.vhd"), 3, 2))
+
+    def sectors(self, path):
+        return tuple(
+            self.os_win.wmi(
+                f"""
+                job, code, text = images.GetVirtualHardDiskSettingData(Path={path!r})
+                jobs.check_ret_val(code, job)
+                import xml.etree.ElementTree
+                told = xml.etree.ElementTree.fromstring(text)
+                names = ("LogicalSectorSize", "PhysicalSectorSize")
+                result = [int(told.find(f"PROPERTY[@NAME='{{name}}']/VALUE").text) for name in names]
+                """
+            )
+        )
 
     def test_disks_grow(self):
         path = self.disk("root.vhdx")

@@ -104,6 +104,21 @@ class ReadersTest(testtools.TestCase):
                 read = self.read_with_libvhdi(f"C:\\{kind}.{extension}")[0]
                 self.assert_same(content, read, f"{kind} {extension}")
 
+    def test_libvhdi_reads_sectors_of_4096_bytes(self):
+        """Qemu-img knows none but 512."""
+        base, child = "C:\\base.vhdx", "C:\\child.vhdx"
+        vhd.create(self.local(base), 20 * MIB, vhd.DYNAMIC, sector_size=4096)
+        content = bytearray(self.fill(self.local(base)))
+        self.assert_same(content, self.read_with_libvhdi(base)[0])
+        vhd.create_differencing(child, base, self.local)
+        with vhd.open_chain(child, self.local, write=True) as disk:
+            content[9 * MIB : 9 * MIB + 8192] = data = b"4" * 8192
+            disk.write(9 * MIB, data)
+            self.assertEqual(4096, disk.sector_size)
+        self.assert_same(content, self.read_with_libvhdi(child, base)[0])
+        with vhd.open_chain(child, self.local) as disk:
+            self.assert_same(content, disk.read(0, disk.size))
+
     def test_libvhdi_follows_a_child_to_its_parent(self):
         for extension in QEMU_FORMATS:
             content = bytearray(self.create(f"base.{extension}", vhd.DYNAMIC))

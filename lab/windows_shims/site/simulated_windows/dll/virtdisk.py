@@ -81,7 +81,10 @@ def CreateVirtualDisk(
         raise errors.Win32Error(errors.INVALID_PARAMETER)
     wanted = wanted.Version2
     kind = vhd.FIXED if flags & FULL_PHYSICAL_ALLOCATION else vhd.DYNAMIC
-    more = {"block_size": wanted.BlockSizeInBytes}
+    more = {
+        "block_size": wanted.BlockSizeInBytes,
+        "physical_sector_size": wanted.PhysicalSectorSizeInBytes,
+    }
     identifier = uuid.UUID(bytes_le=bytes(wanted.UniqueId))
     if identifier.int:
         more["identifier"] = identifier
@@ -94,6 +97,7 @@ def CreateVirtualDisk(
     elif wanted.SourcePath:
         vhd.convert(path, wanted.SourcePath, paths.to_host, kind=kind, **more)
     else:
+        more["sector_size"] = wanted.SectorSizeInBytes
         vhd.create(paths.to_host(path), wanted.MaximumSize, kind, **more)
     disk = _open(path, write=True, parents=False)
     handle.contents.value = handles.add(VirtualDisk(path, disk, 0))
