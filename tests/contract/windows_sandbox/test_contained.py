@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes of the host, each contained, which a machine that is itself contained cannot do again."""
 
+from lab.hyperv_model import states
+from lab.hyperv_model.server import serve
+from lab.windows_shims import PYTHON_EXE
 from tests.unit.windows_sandbox.host_case import TwiceCase
 from tests.unit.windows_sandbox.test_command_prompt import PromptCase
+from tests.unit.windows_sandbox.test_files_in_use import InUseCase
 
 
 class TestPackages(TwiceCase):
@@ -50,3 +54,22 @@ class TestProcesses(PromptCase):
             self.run_line("taskkill /im sleep.exe"),
         )
         self.assertEqual(128, self.run_line("taskkill /pid 4")[0])
+
+
+class TestFilesInUse(InUseCase):
+    def test_python_is_refused_what_hyperv_has_open(self):
+        server = serve(self.model, self.host.run_folder / "wmi.sock")
+        self.addCleanup(server.close)
+        python = self.local(r"C:\Python311\python.exe")
+        python.parent.mkdir()
+        python.write_text(PYTHON_EXE)
+        line = r"""C:\Python311\python.exe -c "import os; os.remove(r'{}')" """.format
+        for path in self.in_use:
+            code, _, said = self.run_line(line(path))
+            self.assertEqual(1, code)
+            self.assertIn("being used by another process: " + repr(path), said)
+        self.check_unharmed()
+        self.assertEqual((0, "", ""), self.run_line(line(self.other)))
+        self.request(self.vm, states.DISABLE)
+        self.assertEqual((0, "", ""), self.run_line(line(self.child)))
+        self.assertFalse(self.local(self.child).exists())

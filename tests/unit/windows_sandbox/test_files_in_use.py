@@ -3,6 +3,7 @@
 
 import ssl
 
+from lab import windows_shims
 from lab.hyperv_model import states
 from lab.windows_sandbox.ansible import execution
 from lab.windows_sandbox.ansible.payload import Call
@@ -14,12 +15,12 @@ from tests.unit.hyperv_model.case import ModelCase
 IN_USE = "The process cannot access the file because it is being used by another process."
 
 
-class FilesInUseCase(ModelCase):
+class InUseCase(ModelCase):
     """A machine that is on has a disk, below which is another one, and a DVD."""
 
     def setUp(self):
         super().setUp()
-        self.host = WindowsHost(self.root, "127.0.0.1", "hv1")
+        self.host = WindowsHost(self.root, "127.0.0.1", "hv1", binds=windows_shims.mounts())
         self.addCleanup(self.host.close)
         self.host.boot(self.model, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         self.session = Session(self.host, "zuul", directory="C:\\")
@@ -49,9 +50,12 @@ class FilesInUseCase(ModelCase):
         self.assertEqual(self.held, {path: self.local(path).read_bytes() for path in self.in_use})
 
     def run_line(self, line):
+        """Returns the exit code, the output and the error output of a line in cmd.exe."""
         completed = Interpreter(self.session).run(line)
         return completed.exit_code, completed.stdout.decode(), completed.stderr.decode()
 
+
+class FilesInUseCase(InUseCase):
     def run_module(self, name, **parameters):
         return execution.run_module(self.session, Call(name, b"", parameters, {}, None, None))
 
