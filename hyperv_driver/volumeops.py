@@ -7,6 +7,7 @@ volume's id, and is pointed to the disk that is the volume before the machine st
 """
 
 import contextlib
+import ntpath
 import time
 
 from nova import exception
@@ -14,7 +15,7 @@ from nova.virt import driver
 from os_brick import exception as brick_exception
 from oslo_concurrency import lockutils
 from oslo_log import log as logging
-from oslo_utils import strutils
+from oslo_utils import strutils, uuidutils
 
 from hyperv_driver import oswin, paths, quotas
 from hyperv_driver.connectors import SMBFS, Properties
@@ -66,7 +67,7 @@ class VolumeOps:
         """Take a volume from a virtual machine and disconnect it; it may be gone already."""
         with _locked(connection_info):
             if _is_file(connection_info):
-                self._driveops.detach(instance.name, self._path(connection_info))
+                self._driveops.detach(instance.name, self._file(connection_info))
             else:
                 self._driveops.detach_physical(instance.name, connection_info["serial"])
             self._disconnect(connection_info)
@@ -92,7 +93,7 @@ class VolumeOps:
     def drive_path(self, name, connection_info):
         """The path that the drive of an attached volume has: of an Msvm_DiskDrive, or of a virtual disk."""
         if _is_file(connection_info):
-            return self._path(connection_info)
+            return self._file(connection_info)
         return self._vmutils.get_vm_physical_disk_mapping(name)[connection_info["serial"]][
             "mounted_disk_path"
         ]
@@ -100,7 +101,7 @@ class VolumeOps:
     def attachment(self, name, connection_info):
         """Where the drive of an attached volume is, as os-win's get_disk_attachment_info has it."""
         if _is_file(connection_info):
-            return self._vmutils.get_disk_attachment_info(self._path(connection_info), is_physical=False)
+            return self._vmutils.get_disk_attachment_info(self._file(connection_info), is_physical=False)
         return self._vmutils.get_disk_attachment_info(
             self.drive_path(name, connection_info), serial=connection_info["serial"]
         )
@@ -243,6 +244,17 @@ class VolumeOps:
         (path,) = self._connector(connection_info).get_volume_paths(Properties(connection_info["data"]))
         return path
 
+    def _file(self, connection_info):
+        """The path of the virtual disk that a volume is, as its drive has it; as cinder has it if none does.
+
+        Cinder may name a disk that is no more: once a volume's newest snapshot is deleted, its driver for
+        Windows leaves the attachment as it was, and nova reads that at a hard reboot.
+        """
+        named = self._path(connection_info)
+        attached = {path.lower(): path for path in oswin.attached_files(self._vmutils)}
+        of_volume = (path for path in attached.values() if _first_disk(path) == _first_disk(named))
+        return attached.get(named.lower()) or next(of_volume, named)
+
     def _drive(self, serial, number):
         """The path of Hyper-V's object for a disk of the host."""
         deadline = time.monotonic() + DRIVE_TIMEOUT
@@ -263,6 +275,16 @@ def root_volume(block_device_info):
 
 def _is_file(connection_info):
     return connection_info["driver_volume_type"] == SMBFS
+
+
+def _first_disk(path):
+    """The path of the disk that a volume over SMB was made as, in lower case and without its extension.
+
+    Cinder puts a snapshot's id between the two for the disk of a snapshot (source: its driver for Windows).
+    """
+    without_extension, _extension = ntpath.splitext(path.lower())
+    first, snapshot = ntpath.splitext(without_extension)
+    return first if uuidutils.is_uuid_like(snapshot[1:]) else without_extension
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from tests.features import feature
 
 RUNNING = 1  # nova.compute.power_state
 DISKS = ("volume-1.vhdx", "volume-2.vhdx")
+SNAPSHOT, OTHER = "aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"
 
 
 class SmbVolumesTest(OnHyperVTest):
@@ -92,6 +93,8 @@ class SmbVolumesTest(OnHyperVTest):
             from unittest import mock
             from nova import objects
 
+            SNAPSHOT, OTHER = IDS
+
             def record():
                 return objects.BlockDeviceMapping(volume_id="0", tag=None, connection_info=json.dumps(one))
 
@@ -122,7 +125,8 @@ class SmbVolumesTest(OnHyperVTest):
                 (disk,) = records.disks
                 return json.loads(disk.connection_info)["data"]["name"]
         """
-        return self.nova(textwrap.dedent(given) + textwrap.dedent(code))
+        given = textwrap.dedent(given).replace("IDS", repr((SNAPSHOT, OTHER)))
+        return self.nova(given + textwrap.dedent(code))
 
     def chain(self, name):
         """The names of a volume's disk and its parents, and the word at its beginning."""
@@ -191,6 +195,64 @@ class SmbVolumesTest(OnHyperVTest):
             self.assertIn(DISKS[0], [name for _controller, name in self.disks()])
             self.write(DISKS[0], "")
             self.nova("records.disks.clear(); hyperv.destroy(admin, made, [], with_volumes(one))")
+
+    @feature("Snapshots of attached volumes over SMB")
+    def test_a_volume_whose_newest_snapshot_was_deleted(self):
+        start = (
+            'spawn(instance(image_ref=image), "vhdx", block_device_info=with_volumes(one))',
+            'boot_from_volume(instance(), one, hw_machine_type="hyperv-gen1")',
+            'boot_from_volume(instance(), one, hw_machine_type="hyperv-gen2")',
+        )
+        for made in start:
+            boots = "boot_from" in made
+            self.nova_for_cinder(f"""
+                made, keep, told = {made}, True, []
+                records.disks[:] = [record()]
+                with cinder(told):
+                    create(SNAPSHOT)
+                    delete(SNAPSHOT)
+            """)
+            (self.share.folder / f"volume-1.{SNAPSHOT}.vhdx").unlink()
+            said = self.nova_for_cinder(f"""
+                keep = True
+                # Cinder's record of the attachment, which nova takes for its own at a hard reboot.
+                one["data"]["name"], stale = name(SNAPSHOT), one
+                volumes = with_volumes(stale, boot={boots})
+                hyperv.reboot(admin, made, [], "HARD", volumes)
+                if {boots}:
+                    meta = image_meta("vhdx")
+                    meta.id = image
+                    hyperv.rescue(admin, made, [], meta, "secret", volumes, [])
+                    hyperv.unrescue(admin, made)
+                place = hyperv._volumeops.attachment(made.name, stale)
+                said = [hyperv.get_info(made).state, place["controller_type"]]
+            """)
+            bus = "IDE" if "gen1" in made else "SCSI"
+            self.assertEqual([RUNNING, bus], said)
+            self.assertIn((bus, DISKS[0]), self.disks())
+            # A further one is taken and deleted.
+            said = self.nova_for_cinder("""
+                keep, told = True, []
+                records.disks[0].connection_info = json.dumps(stale)
+                with cinder(told):
+                    create(OTHER)
+                    said = active()
+                    delete(OTHER)
+                said = [said, active(), told]
+            """)
+            other = f"volume-1.{OTHER}.vhdx"
+            self.assertEqual([other, DISKS[0], [[OTHER, "creating"], [OTHER, "deleting"]]], said)
+            (self.share.folder / other).unlink()
+            self.nova(f"""
+                keep = True
+                if {boots}:
+                    hyperv.power_off(made)
+                hyperv.detach_volume(admin, stale, made, "/dev/sdb")
+            """)
+            self.assertEqual([] if boots else [("IDE", "root.vhdx")], self.disks())
+            self.assertEqual({}, self.model.mappings.mapped)
+            self.assertEqual(sorted(DISKS), sorted(path.name for path in self.share.folder.iterdir()))
+            self.nova("records.disks.clear(); hyperv.destroy(admin, made, [], None)")
 
     def test_snapshots_that_are_refused_leave_server_and_volume(self):
         said = self.nova_for_cinder("""

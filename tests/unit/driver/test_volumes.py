@@ -201,6 +201,20 @@ class VolumesTest(base.DriverTestCase):
             self.driver.power_on(self.context, made, [], volumes)
             self.driver.destroy(self.context, made, [], volumes)
 
+    def test_volume_on_a_share_of_which_cinder_names_a_disk_that_was_merged(self):
+        snapshot = "aaaaaaaa-0000-4000-8000-000000000001"
+        for record, drive, found in (
+            (f"volume-1.{snapshot}.vhdx", "Volume-1.VHDX", True),
+            ("volume-1.vhdx", f"volume-1.{snapshot}.vhdx", True),
+            (f"volume-1.{snapshot}.vhdx", "volume-10.vhdx", False),
+            ("volume-1.vhdx", "volume-1.backup.vhdx", False),
+        ):
+            made = self.spawn(instance("x-1"))
+            self.attach(made, smb_volume("one", drive))
+            self.driver.detach_volume(self.context, smb_volume("one", record), made, "/dev/sdb")
+            self.assertEqual(1 if found else 2, len(self.vm(made)["disks"]), (record, drive))
+            self.driver.destroy(self.context, made, [])
+
     def test_connector(self):
         found = self.driver.get_volume_connector(instance())
         self.assertEqual("iqn.1991-05.com.microsoft:this", found["initiator"])
