@@ -4,6 +4,7 @@
 import nova.conf
 from nova import exception
 from nova.compute import utils as compute_utils
+from nova.compute import vm_states
 from nova.virt import driver
 
 from hyperv_driver import images, paths, volumeops
@@ -28,33 +29,44 @@ class DiskOps:
 
         An ISO image is put beside an empty root disk. Without use_cow_images the root disk is a copy of the
         image; else a difference from it. Windows can grow a differencing VHDX, but no differencing VHD: that
-        one is a difference from a grown copy, which the instances of that image and size share.
+        one is a difference from a grown copy, which the instances of that image and size share. An instance
+        that is unshelved has its image to itself: nova deletes that one then, and takes it for nobody's.
 
         :raises nova.exception.FlavorDiskSmallerThanImage:
         """
-        image_id, size_gb = instance.image_ref, instance.flavor.root_gb
-        image = self._imagecache.get(context, image_id, disk_format, instance.trusted_certs)
+        image_id, size_gb, certs = instance.image_ref, instance.flavor.root_gb, instance.trusted_certs
+        folder = paths.instance_folder(instance.name)
         if disk_format == "iso":
+            image = self._imagecache.get(context, image_id, disk_format, certs)
             with compute_utils.disk_ops_semaphore:
                 self._pathutils.copyfile(image, paths.boot_dvd(instance.name))
-            path = paths.root_disk(paths.instance_folder(instance.name), "vhdx")
-            self._vhdutils.create_dynamic_vhd(path, size_gb * GIB)
+            self._vhdutils.create_dynamic_vhd(paths.root_disk(folder, "vhdx"), size_gb * GIB)
             return
+        path = paths.root_disk(folder, disk_format)
+        if instance.vm_state == vm_states.SHELVED_OFFLOADED:
+            self._imagecache.fetch(context, image_id, disk_format, path, certs)
+            image_size, size = self._sizes(path, size_gb)
+        else:
+            image = self._imagecache.get(context, image_id, disk_format, certs)
+            image_size, size = self._sizes(image, size_gb)
+            if CONF.use_cow_images and disk_format == "vhd" and size != image_size:
+                image = self._imagecache.get_at_size(image_id, disk_format, size_gb)
+                image_size = size
+            if CONF.use_cow_images:
+                self._vhdutils.create_differencing_vhd(path, image)
+            else:
+                with compute_utils.disk_ops_semaphore:
+                    self._pathutils.copyfile(image, path)
+        if size != image_size:
+            self._vhdutils.resize_vhd(path, size, is_file_max_size=False)
+
+    def _sizes(self, image, size_gb):
+        """(bytes of an image's disk, bytes that the root disk is to have)."""
         image_size = self._vhdutils.get_vhd_size(image)["VirtualSize"]
         size = size_gb * GIB or image_size
         if size < image_size:
             raise exception.FlavorDiskSmallerThanImage(flavor_size=size, image_size=image_size)
-        path = paths.root_disk(paths.instance_folder(instance.name), disk_format)
-        if CONF.use_cow_images and disk_format == "vhd" and size != image_size:
-            image = self._imagecache.get_at_size(image_id, disk_format, size_gb)
-            image_size = size
-        if CONF.use_cow_images:
-            self._vhdutils.create_differencing_vhd(path, image)
-        else:
-            with compute_utils.disk_ops_semaphore:
-                self._pathutils.copyfile(image, path)
-        if size != image_size:
-            self._vhdutils.resize_vhd(path, size, is_file_max_size=False)
+        return image_size, size
 
     def root(self, instance):
         """The path of an instance's root disk.

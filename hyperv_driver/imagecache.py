@@ -42,7 +42,8 @@ class ImageCache:
         path = paths.cached_image(image_id, disk_format)
         with lockutils.lock(path):
             if not self._pathutils.exists(path):
-                self._fetch(context, image_id, disk_format, path, trusted_certs)
+                self._pathutils.check_create_dir(paths.image_cache())
+                self.fetch(context, image_id, disk_format, path, trusted_certs)
             elif path not in self._inspected:
                 # Another driver's, perhaps, which inspected nothing.
                 _inspect(image_id, path, disk_format)
@@ -50,8 +51,8 @@ class ImageCache:
             os.utime(path)  # it is in use: see remove_unused
         return path
 
-    def _fetch(self, context, image_id, disk_format, path, trusted_certs):
-        self._pathutils.check_create_dir(paths.image_cache())
+    def fetch(self, context, image_id, disk_format, path, trusted_certs=None):
+        """Fetch an image to ``path``, past the cache; raises as ``get``."""
         part = f"{path}.{uuidutils.generate_uuid()}{paths.PART}"
         nova_images.fetch(context, image_id, part, trusted_certs)
         try:

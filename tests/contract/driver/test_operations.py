@@ -89,8 +89,17 @@ class OperationsTest(OnHyperVTest):
                 state = hyperv.get_info(made).state
                 hyperv.reboot(admin, made, [], "HARD")
                 hyperv.destroy(admin, made, [])
-                again = spawn(instance("x-2", image_ref=new), "{disk_format}")
-                said = [uploaded, states, left, state, hyperv.get_info(again).state]
+                again = spawn(instance("x-2", image_ref=new, vm_state="shelved_offloaded"), "{disk_format}")
+                # Nova then deletes that image, and the instance is of the one that it was of before.
+                again.image_ref, again.vm_state = "{image}", "active"
+                hyperv.power_off(again)
+                CONF.set_override("remove_unused_original_minimum_age_seconds", 0, group="image_cache")
+                hyperv.manage_image_cache(admin, [again])
+                CONF.clear_override("remove_unused_original_minimum_age_seconds", group="image_cache")
+                hyperv.power_on(admin, again, [])
+                root = vmutils.get_vm_storage_paths(again.name)[0][0]
+                size = hyperv._diskops._vhdutils.get_vhd_size(root)["VirtualSize"]
+                said = [uploaded, states, left, state, hyperv.get_info(again).state, size]
             """)
             self.assertEqual(
                 [
@@ -99,6 +108,7 @@ class OperationsTest(OnHyperVTest):
                     [[], [f"root.{disk_format}"]],
                     RUNNING,
                     RUNNING,
+                    2**30,
                 ],
                 said,
             )

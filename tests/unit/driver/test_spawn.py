@@ -97,6 +97,15 @@ class SpawnTest(base.DriverTestCase):
         self.spawn(instance("x-2"), disk_format="vhd")
         self.assertEqual(2, semaphore.taken)
 
+    def test_unshelved_instance_has_its_image_to_itself(self):
+        for disk_format in ("vhdx", "vhd"):
+            made = self.spawn(instance(vm_state="shelved_offloaded"), disk_format)
+            root = str(self.instances / made.name / f"root.{disk_format}")
+            disk = self.host.vhdutils.disks.get(root)
+            self.assertEqual((None, GIB), (disk["parent"], disk["size"]))
+            self.assertFalse((self.instances / "_base").exists())
+            self.driver.destroy(self.context, made, [])
+
     def test_image_is_fetched_once(self):
         first = self.spawn()
         self.spawn(instance("x-2", image_ref=first.image_ref))
