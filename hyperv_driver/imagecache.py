@@ -110,7 +110,11 @@ class ImageCache:
             ):
                 continue
             LOG.info("Removing unused image file %s", path)
-            self._pathutils.remove(path)
+            try:
+                self._pathutils.remove(path)
+            except OSError as error:
+                # A virtual machine that nova does not have here, perhaps.
+                LOG.warning("%s is in use: %s", path, error)
 
     def _parents_of_disks_aside(self):
         """The names of the cache's files that they are differences from."""

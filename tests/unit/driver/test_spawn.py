@@ -428,6 +428,20 @@ class ImageCacheTest(base.DriverTestCase):
         self.assertIn("its content is vhd, expected vhdx", str(error))
         self.assertEqual(([], True), (self.fetches, lie.exists()))
 
+    def test_one_that_cannot_be_removed_keeps_no_other(self):
+        made = self.spawn(), self.spawn(instance("x-2"))
+        self.age_all()
+        busy = str(self.instances / "_base" / f"{made[0].image_ref}.vhdx")
+
+        def remove(path):
+            if path == busy:
+                raise PermissionError("used by another process")
+            os.remove(path)
+
+        with mock.patch.object(self.host.pathutils, "remove", remove):
+            self.driver.manage_image_cache(self.context, [])
+        self.assertEqual([os.path.basename(busy)], os.listdir(self.instances / "_base"))
+
     def test_young_ones_stay_and_use_makes_young(self):
         made = self.spawn()
         image = self.instances / "_base" / f"{made.image_ref}.vhdx"
