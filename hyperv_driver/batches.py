@@ -61,6 +61,7 @@ class Machine:
     :ivar is_host: whether it can have virtual machines of its own
     :ivar serial_pipe: the path of the pipe that its first serial port is
     :ivar drives: its Drives
+    :ivar asset_tag: what its firmware tells the guest as the chassis' asset tag
     :ivar shuts_down_with_host: whether the host's shutdown shuts its guest down; else it saves its state, or
         turns it off if it has devices
     :ivar numa_node: most (processors, MiB of memory) of each of its NUMA nodes; None: it has one for all
@@ -80,6 +81,7 @@ class Machine:
     serial_pipe: str
     drives: list
     boot_order: list
+    asset_tag: str
     shuts_down_with_host: bool = False
     is_host: bool = False
     numa_node: tuple | None = None
@@ -143,6 +145,7 @@ class VMUtils(vmutils10.VMUtils10):
     def _define(self, machine):
         wanted = self._conn.Msvm_VirtualSystemSettingData.new()
         wanted.ElementName, wanted.Notes = machine.name, machine.notes
+        wanted.ChassisAssetTag = machine.asset_tag
         wanted.AutomaticStartupAction = self._AUTOMATIC_STARTUP_ACTION_NONE
         if machine.shuts_down_with_host:
             wanted.AutomaticShutdownAction = constants.HOST_SHUTDOWN_ACTION_SHUTDOWN

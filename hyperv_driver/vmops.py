@@ -4,7 +4,7 @@
 import contextlib
 
 import nova.conf
-from nova import exception
+from nova import exception, version
 from nova.compute import task_states
 from oslo_log import log as logging
 
@@ -161,6 +161,8 @@ class VMOps:
                 vcpus=instance.flavor.vcpus,
                 limit_cpu_features=CONF.hyperv.limit_cpu_features,
                 serial_pipe=paths.serial_pipe(instance.uuid),
+                # By which cloud-init knows where it is, as Hyper-V lets nobody set the product's name.
+                asset_tag=version.product_string(),
                 drives=drives,
                 boot_order=boot_order,
                 is_host=spec.is_host,

@@ -17,6 +17,7 @@ YES, NO = "yes", "no"
 FEATURES = {
     "Spawn and destroy, generation 1": (YES, YES),
     "Spawn and destroy, generation 2": (YES, YES),
+    "OpenStack named to guests (chassis asset tag)": (YES, YES),
     "VHD and VHDX images, copy-on-write": (YES, YES),
     "VHD and VHDX images, copied": (YES, YES),
     "Trusted image certificates": (NO, YES),

@@ -56,17 +56,18 @@ class LifecycleTest(OnHyperVTest):
         self.assertEqual(2**30, said["size"])
         self.assertEqual([[], ["_base"]], said["left"])
 
-    @feature("Spawn and destroy, generation 2")
+    @feature("Spawn and destroy, generation 2", "OpenStack named to guests (chassis asset tag)")
     def test_generation_2_from_vhdx(self):
         image = self.add_image("vhdx")
         said = self.nova(f"""
             made = spawn(instance(image_ref="{image}"), "vhdx", [vif()], hw_machine_type="hyperv-gen2")
             vmutils = hyperv._vmops._vmutils
             said = [hyperv.get_info(made).state, vmutils.get_vm_generation(made.name),
-                    [os.path.basename(path) for path in vmutils.get_vm_storage_paths(made.name)[0]]]
+                    [os.path.basename(path) for path in vmutils.get_vm_storage_paths(made.name)[0]],
+                    vmutils._lookup_vm_check(made.name).ChassisAssetTag]
             hyperv.destroy(admin, made, [])
         """)
-        self.assertEqual([RUNNING, 2, ["root.vhdx"]], said)
+        self.assertEqual([RUNNING, 2, ["root.vhdx"], "OpenStack Nova"], said)
 
     @feature("VHD and VHDX images, copy-on-write")
     def test_vhd_shares_a_grown_copy(self):

@@ -186,6 +186,7 @@ class DriverTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
+        conf.CONF([], project="nova", default_config_files=[])
         self.config = self.useFixture(config_fixture.Config(conf.CONF)).config
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
