@@ -18,7 +18,7 @@ FORMER = {
         "enable_remotefx": "Windows has no RemoteFX any more",
         "evacuate_task_state_timeout": "this driver does not evacuate its host; see nova's "
         "host-evacuate-live",
-        "force_destroy_instances": "an instance is deleted at once, whatever else is done with it",
+        "force_destroy_instances": "an instance's deletion waits for its snapshots, and for nothing else",
         "move_disks_on_cold_migration": "disks move unless both hosts have the same instances_path",
         "power_state_event_polling_interval": "see state_event_interval",
         "qemu_img_cmd": "this driver needs no qemu-img",

@@ -12,6 +12,7 @@ import time
 from nova import exception
 from nova.compute import task_states
 from nova.compute import utils as compute_utils
+from oslo_concurrency import lockutils
 from oslo_log import log as logging
 
 from hyperv_driver import paths, powerops
@@ -23,6 +24,14 @@ MERGE_TIMEOUT = 600
 LOOK_EVERY = 0.5
 # The name by which a checkpoint of this driver is told from one of the operator's.
 CHECKPOINT = "nova-snapshot"
+
+
+def lock(instance):
+    """Held while disks of an instance rest, and are read.
+
+    A second snapshot waits for it, and so does the instance's deletion: Windows deletes no file in use.
+    """
+    return lockutils.lock(instance.uuid, "hyperv-snapshot-")
 
 
 class SnapshotOps:
@@ -39,6 +48,10 @@ class SnapshotOps:
         self._image_api = image_api
 
     def snapshot(self, context, instance, image_id, update_task_state):
+        with lock(instance):
+            self._snapshot(context, instance, image_id, update_task_state)
+
+    def _snapshot(self, context, instance, image_id, update_task_state):
         if not self._vmutils.vm_exists(instance.name):
             raise exception.InstanceNotRunning(instance_id=instance.uuid)
         root = self._diskops.root(instance)

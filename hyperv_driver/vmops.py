@@ -8,7 +8,7 @@ from nova import exception, version
 from nova.compute import task_states
 from oslo_log import log as logging
 
-from hyperv_driver import batches, driveops, networkops, oswin, paths, pciops, specs
+from hyperv_driver import batches, driveops, networkops, oswin, paths, pciops, snapshotops, specs
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -129,6 +129,10 @@ class VMOps:
 
     def destroy(self, instance, block_device_info, destroy_disks):
         """Turn an instance off and delete it; one that is gone already is no error."""
+        with snapshotops.lock(instance):
+            self._destroy(instance, block_device_info, destroy_disks)
+
+    def _destroy(self, instance, block_device_info, destroy_disks):
         if self._vmutils.vm_exists(instance.name):
             self._powerops.power_off(instance)
             self._vmutils.destroy_vm(instance.name)

@@ -13,10 +13,9 @@ import ntpath
 
 from nova import exception, objects
 from nova.compute import task_states
-from oslo_concurrency import lockutils
 from oslo_serialization import jsonutils
 
-from hyperv_driver import oswin, paths, pciops, powerops
+from hyperv_driver import oswin, paths, pciops, powerops, snapshotops
 from hyperv_driver.connectors import SMBFS
 
 
@@ -85,7 +84,7 @@ class VolumeSnapshotOps:
         status = failed
         try:
             # One after the other, as each leaves another path in nova's record.
-            with lockutils.lock(instance.uuid, "hyperv-snapshot-"):
+            with snapshotops.lock(instance):
                 record = objects.BlockDeviceMapping.get_by_volume_and_instance(
                     context, volume_id, instance.uuid
                 )

@@ -117,6 +117,38 @@ class OperationsTest(OnHyperVTest):
                 self.assertEqual((vhd.DYNAMIC, 2**30), (disk.kind, disk.size))
                 self.assertEqual(b"last", disk.read(IMAGE_SIZE - 4, 4))
 
+    def test_deletion_waits_for_a_snapshot(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            import threading
+            from unittest import mock
+            new = "99999999-0000-4000-8000-000000000002"
+            made, order = spawn(instance(image_ref="{image}", project_id="p"), "vhdx"), []
+            uploading, end = threading.Event(), threading.Event()
+            def update(_api, _context, image_id, metadata, data, purge_props):
+                uploading.set()
+                end.wait(60)
+                order.append(len(data.read()) > 0)
+            def snapshot():
+                hyperv.snapshot(admin, made, new, lambda **states: None)
+                order.append("taken")
+            def destroy():
+                hyperv.destroy(admin, made, [])
+                order.append("deleted")
+            with mock.patch("nova.image.glance.API.update", update):
+                threads = [threading.Thread(target=call) for call in (snapshot, destroy)]
+                threads[0].start()
+                uploading.wait(60)
+                threads[1].start()
+                threads[1].join(1)
+                said = [hyperv.list_instances() == [made.name]]
+                end.set()
+                for thread in threads:
+                    thread.join()
+            said += [order, hyperv.list_instances(), os.listdir(INSTANCES)]
+        """)
+        self.assertEqual([True, [True, "taken", "deleted"], [], ["_base"]], said)
+
     @feature("Config drive", "Swap disks", "Secure boot", "Dynamic memory")
     def test_config_drive_swap_and_secure_boot(self):
         image = self.add_image("vhdx")
