@@ -138,7 +138,11 @@ class HyperVDriver(driver.ComputeDriver):
             vmutils, vhdutils, pathutils, self._volumeops, drives, self._powerops, cinder.API()
         )
         self._leftovers = leftovers.Leftovers(
-            vmutils, utilities.livemigrationutils, pathutils, self._snapshotops
+            vmutils,
+            utilities.livemigrationutils,
+            pathutils,
+            self._snapshotops,
+            self._volumesnapshotops,
         )
         self._diagnosticsops = diagnosticsops.DiagnosticsOps(vmutils, utilities.hostutils)
         self._events = events.StateEvents(vmutils, self.emit_event)

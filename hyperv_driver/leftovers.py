@@ -10,7 +10,7 @@ import os
 import time
 
 import nova.conf
-from nova import objects
+from nova import exception, objects
 from oslo_log import log as logging
 
 from hyperv_driver import oswin, paths
@@ -24,11 +24,12 @@ ABANDONED_AFTER = 3600
 
 
 class Leftovers:
-    def __init__(self, vmutils, livemigrationutils, pathutils, snapshotops):
+    def __init__(self, vmutils, livemigrationutils, pathutils, snapshotops, volumesnapshotops):
         self._vmutils = vmutils
         self._livemigrationutils = livemigrationutils
         self._pathutils = pathutils
         self._snapshotops = snapshotops
+        self._volumesnapshotops = volumesnapshotops
 
     def clean(self, context, node, instances):
         """Remove and report, before nova-compute does anything else. A failure is logged.
@@ -45,6 +46,8 @@ class Leftovers:
         for instance in instances:
             with _logged(f"a snapshot of {instance.name}"):
                 self._snapshotops.remove_leftovers(instance)
+            with _logged(f"a snapshot of a volume of {instance.name}"):
+                self._volumesnapshotops.resume_leftover(instance)
         with _logged("unfinished files"):
             self._remove_abandoned_files()
         with _logged("what nova does not have here"):
@@ -92,5 +95,5 @@ class Leftovers:
 def _logged(what):
     try:
         yield
-    except (OSError, exceptions.OSWinException, exceptions.x_wmi) as error:
+    except (OSError, exception.NovaException, exceptions.OSWinException, exceptions.x_wmi) as error:
         LOG.warning("Cannot clean up %s: %s", what, error)

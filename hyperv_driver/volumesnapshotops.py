@@ -12,11 +12,14 @@ import contextlib
 import ntpath
 
 from nova import exception, objects
-from nova.compute import task_states
+from nova.compute import task_states, vm_states
+from oslo_log import log as logging
 from oslo_serialization import jsonutils
 
 from hyperv_driver import oswin, paths, pciops, powerops, snapshotops
 from hyperv_driver.connectors import SMBFS
+
+LOG = logging.getLogger(__name__)
 
 
 class VolumeSnapshotOps:
@@ -75,6 +78,14 @@ class VolumeSnapshotOps:
             "deleting", "error_deleting",
         )  # fmt: skip
 
+    def resume_leftover(self, instance):
+        """Resume a machine saved for a snapshot that ended with nova-compute; nova would stop it."""
+        if (instance.vm_state, instance.task_state) != (vm_states.ACTIVE, task_states.IMAGE_SNAPSHOT_PENDING):
+            return
+        if self._vmutils.vm_exists(instance.name) and self._is(powerops.SAVED, instance):
+            LOG.warning("Resuming it, which was saved for an unfinished snapshot.", instance=instance)
+            self._powerops.resume(instance)
+
     def _change(self, context, instance, volume_id, snapshot_id, change, file, done, failed):
         """Change a volume's chain, and tell cinder, which waits for it, how that went.
 
@@ -130,7 +141,7 @@ class VolumeSnapshotOps:
 
     @contextlib.contextmanager
     def _at_rest(self, instance):
-        if self._vmutils.get_vm_state(instance.name) != powerops.RUNNING:
+        if not self._is(powerops.RUNNING, instance):
             yield
             return
         self._powerops.suspend(instance)
@@ -138,6 +149,9 @@ class VolumeSnapshotOps:
             yield
         finally:
             self._powerops.resume(instance)
+
+    def _is(self, state, instance):
+        return self._vmutils.get_vm_state(instance.name) == state
 
     def _point(self, path, new):
         self._vmutils.update_vm_disk_path(path, new, is_physical=False)

@@ -10,7 +10,7 @@ from lab.hyperv_model.storage_network import Share
 from tests.contract.driver.on_hyperv import OnHyperVTest
 from tests.features import feature
 
-RUNNING = 1  # nova.compute.power_state
+RUNNING, SUSPENDED = 1, 7  # nova.compute.power_state
 DISKS = ("volume-1.vhdx", "volume-2.vhdx")
 SNAPSHOT, OTHER = "aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"
 
@@ -253,6 +253,34 @@ class SmbVolumesTest(OnHyperVTest):
             self.assertEqual({}, self.model.mappings.mapped)
             self.assertEqual(sorted(DISKS), sorted(path.name for path in self.share.folder.iterdir()))
             self.nova("records.disks.clear(); hyperv.destroy(admin, made, [], None)")
+
+    @feature("Clean up after a crash")
+    def test_nova_compute_dies_while_it_takes_a_snapshot(self):
+        one = 'instance("x-1", uuid="14444444-0000-4000-8000-000000000000", image_ref=image)'
+        for step in ("_vmutils.update_vm_disk_path", "_powerops.resume"):
+            with self.assertRaises(RuntimeError):
+                self.nova_for_cinder(f"""
+                    made = spawn({one}, "vhdx", block_device_info=with_volumes(one))
+                    records.disks[:] = [record()]
+                    hyperv._volumesnapshotops.{step} = lambda *_, **_named: os._exit(1)
+                    with cinder([]):
+                        create(SNAPSHOT)
+                """)
+            self.restart()
+            said = self.nova_for_cinder(f"""
+                keep, made = True, {one}
+                made.task_state, said = "image_snapshot_pending", [hyperv.get_info(made).state]
+                with mock.patch(
+                    "nova.objects.MigrationList.get_in_progress_by_host_and_node", return_value=[]
+                ):
+                    hyperv.process_instances_at_startup(admin, [made])
+                said.append(hyperv.get_info(made).state)
+                hyperv.detach_volume(admin, one, made, "/dev/sdb")
+            """)
+            self.assertEqual([SUSPENDED, RUNNING], said)
+            self.assertEqual([("IDE", "root.vhdx")], self.disks())
+            self.nova("")
+            (self.share.folder / f"volume-1.{SNAPSHOT}.vhdx").unlink()
 
     def test_snapshots_that_are_refused_leave_server_and_volume(self):
         said = self.nova_for_cinder("""

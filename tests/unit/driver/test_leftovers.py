@@ -4,6 +4,7 @@ import time
 import types
 
 import fixtures
+from nova.compute import power_state, task_states
 from oslo_utils import uuidutils
 
 from hyperv_driver import paths, snapshotops
@@ -61,6 +62,18 @@ class LeftoversTest(base.DriverTestCase):
         self.assertEqual(["by hand"], [name for name, _disks in self.vm(self.made)["snapshots"]])
         self.assertEqual({"snapshot_1.vhdx"}, before - {path.name for path in folder.iterdir()})
 
+    def test_machine_that_was_saved_for_a_snapshot_of_a_volume(self):
+        pending = task_states.IMAGE_SNAPSHOT_PENDING
+        for vm_state, task_state, expected in (
+            ("active", pending, power_state.RUNNING),
+            ("active", None, power_state.SUSPENDED),
+            ("suspended", pending, power_state.SUSPENDED),
+        ):
+            self.driver.suspend(self.context, self.made)
+            self.made.vm_state, self.made.task_state = vm_state, task_state
+            self.start()
+            self.assertEqual(expected, self.driver.get_info(self.made).state, (vm_state, task_state))
+
     def test_files_that_nobody_writes_any_more(self):
         base_folder = self.instances / paths.CACHE
         for name in ("a.vhdx.part", "a_1G.part.vhd", "b.vhd.part"):
@@ -106,6 +119,9 @@ class LeftoversTest(base.DriverTestCase):
         self.host.vmutils.get_vm_snapshots = fail
         self.host.vmutils._conn.planned = {"instance-00000009": [uuidutils.generate_uuid()]}
         self.host.livemigrationutils.destroy_existing_planned_vm = fail
+        self.made.task_state = task_states.IMAGE_SNAPSHOT_PENDING
+        self.host.vmutils.get_vm_state = fail
         self.start()
+        self.assertIn("Cannot clean up a snapshot of a volume of instance-00000001: disk", self.log.output)
         self.assertIn("Cannot clean up a snapshot of instance-00000001: disk on fire", self.log.output)
         self.assertIn("Cannot clean up planned virtual machines: disk on fire", self.log.output)
