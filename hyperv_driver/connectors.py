@@ -23,7 +23,9 @@ class Properties(dict):
     """
 
     def __repr__(self):
-        return str(strutils.mask_dict_password(dict(self)))
+        # A share's options have its password, by a name that oslo.utils may not know, or with quotes in it.
+        hidden = {"options": "***"} if self.get("options") else {}
+        return str(strutils.mask_dict_password(dict(self) | hidden))
 
 
 class FibreChannelConnector(fibre_channel.WindowsFCConnector):

@@ -337,6 +337,35 @@ class SmbVolumesTest(OnHyperVTest):
         self.assertNotIn("swordfish", said + self.errors.read())
         self.assertEqual(({}, {}), (self.model.machines, self.model.mappings.mapped))
 
+    def test_passwords_with_debug(self):
+        # os-brick takes either name of it, and ends it at a comma or a blank.
+        for number, name in enumerate(("pass", "password")):
+            wrong, right = (f"{word}-{number}\'{word}\"fish" for word in ("sword", "stock"))
+            self.share.accounts["nova"] = right
+            said = self.nova(f"""
+                import logging
+                debug = logging.StreamHandler()
+                logging.getLogger().addHandler(debug)
+                logging.getLogger().setLevel(logging.DEBUG)
+                made, said = spawn(instance(image_ref=image), "vhdx"), []
+                for secret in {wrong!r}, {right!r}:
+                    volume = smb_volume("0", {DISKS[0]!r}, options=f"-o username=nova,{name}={{secret}}")
+                    try:
+                        hyperv.attach_volume(admin, volume, made, "/dev/sdb")
+                        hyperv.detach_volume(admin, volume, made, "/dev/sdb")
+                        said.append("attached")
+                    except Exception as error:
+                        said.append(str(error))
+                logging.getLogger().removeHandler(debug)
+                logging.getLogger().setLevel(logging.WARNING)
+            """)
+            self.assertIn("expects another user name or password", said[0])
+            self.assertEqual("attached", said[1])
+            self.errors.seek(0)
+            log = self.errors.read()
+            self.assertIn("connect_volume: call", log)
+            self.assertNotIn("fish", log + said[0])
+
     def test_generation_2_with_a_vhd(self):
         vhd.create(self.share.folder / "volume-3.vhd", 1 << 30, vhd.DYNAMIC)
         said = self.nova("""
