@@ -5,7 +5,8 @@ Each step can be done twice; the last is nova's record, so that what fails is do
 """
 
 import nova.conf
-from nova import exception, objects
+import oslo_messaging
+from nova import availability_zones, exception, objects
 from nova.compute import vm_states
 from nova.network import neutron
 from nova.scheduler.client import report
@@ -42,11 +43,19 @@ class TakeoverOps:
         self._consoleops.start(instance.name, instance.uuid)
         self._metricsops.collect(instance.name)
         instance.host, instance.node, instance.compute_id = CONF.host, self._node_name, node.id
+        instance.availability_zone = self._zone(context, instance)
         instance.power_state = self._powerops.state(instance.name)
         instance.save()
         objects.InstanceAction.action_start(context, instance.uuid, ACTION, want_result=False)
         objects.InstanceAction.action_finish(context, instance.uuid, want_result=False)
         LOG.info("Taken over from %s: the failover cluster brought it here", source, instance=instance)
+
+    def _zone(self, context, instance):
+        try:
+            return availability_zones.get_host_availability_zone(context, CONF.host)
+        except oslo_messaging.RemoteError as error:  # a cell's conductor may not reach nova's API database
+            LOG.warning("It keeps its zone, as this host's is not known: %s", error, instance=instance)
+            return instance.availability_zone
 
     def _move_migration(self, context, instance, node):
         """A revert of the resize begins where the instance is now; a confirmation, where it was before."""

@@ -7,6 +7,7 @@ Not test_*.py: see nova_driver_tests.
 from unittest import mock
 
 import nova.tests.unit  # noqa: F401  must be the first of nova's to be imported
+import oslo_messaging
 from nova import context, exception, objects, test
 from nova.network import neutron
 from nova.scheduler.client import report
@@ -88,6 +89,23 @@ class TakeOverTest(test.TestCase):
         (action,) = objects.InstanceActionList.get_by_instance_uuid(self.context, self.instance.uuid)
         self.assertEqual("failover", action.action)
         self.assertIsNotNone(action.finish_time)
+
+    def test_it_is_in_the_zone_of_its_new_host(self):
+        aggregate = objects.Aggregate(self.context, name="rack", metadata={"availability_zone": "second"})
+        aggregate.create()
+        aggregate.add_host("HV2")
+        self.take_over()
+        zone = objects.Instance.get_by_uuid(self.context, self.instance.uuid).availability_zone
+        self.assertEqual("second", zone)
+
+    def test_a_conductor_that_does_not_reach_the_api_database(self):
+        self.instance.availability_zone = "first"
+        error = oslo_messaging.RemoteError("CantStartEngineError")
+        refused = mock.patch("nova.objects.AggregateList.get_by_host", side_effect=error)
+        with refused, self.assertLogs(takeoverops.LOG.logger, "WARNING"):
+            self.take_over()
+        found = objects.Instance.get_by_uuid(self.context, self.instance.uuid)
+        self.assertEqual(("HV2", "first"), (found.host, found.availability_zone))
 
     def test_what_fails_can_be_done_again(self):
         self.networks.setup_instance_network_on_host.side_effect = exception.PortUpdateFailed(
