@@ -23,6 +23,8 @@ FIRMWARES = {
 SIGNED_BY_UEFI_CA = {"linux": True, "windows": False}
 # Properties of images by which compute-hyperv made shielded virtual machines.
 SHIELDING = ("os_vtpm", "os_shielded_vm")
+# The extra spec of flavors by which former drivers gave RemoteFX.
+REMOTEFX = "os:resolution"
 
 
 class InstanceUnacceptable(exception.InstanceUnacceptable, exception.InvalidInput):
@@ -132,6 +134,10 @@ def spec_of(instance, image_meta, block_device_info, injected_files=()):
             f"it asks for a TPM whose secret is that of the {secret} (hw:tpm_secret_security, or nova's "
             "default), and Hyper-V's is the host's: expected host",
         )
+    refuse_if(
+        REMOTEFX in instance.flavor.extra_specs,
+        f"its flavor asks for RemoteFX ({REMOTEFX}), which Windows has no more",
+    )
     for name in SHIELDING:
         refuse_if(
             instance.system_metadata.get(f"image_{name}") == "required",

@@ -247,6 +247,7 @@ class SpawnTest(base.DriverTestCase):
             ("files to inject", instance(), {"injected_files": [("/etc/motd", "hello")]}),
             ("takes generation 2", instance(), {"properties": SECURE}),
             ("os_type is None", instance(), {"properties": SECURE | GENERATION_2}),
+            ("asks for RemoteFX", instance(flavor=base.flavor(extra_specs={"os:resolution": "1x1"})), {}),
             ("hw_machine_type is pc", instance(), {"properties": {"hw_machine_type": "pc"}}),
             ("hw_firmware_type is uefi, and hw_machine_type hyperv-gen1", instance(),
              {"properties": {"hw_machine_type": "hyperv-gen1", "hw_firmware_type": "uefi"}}),
