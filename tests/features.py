@@ -44,6 +44,7 @@ FEATURES = {
     "Evacuate": (NO, YES),
     "Attach and detach interfaces": (YES, YES),
     "Bandwidth of ports, by QoS policies": (NO, NO),
+    "Bursts of ports, by QoS policies": (NO, NO),
     "Minimum bandwidth of ports in Placement": (NO, NO),
     "Trunks": (NO, NO),
     "Attach and detach volumes": (YES, YES),
@@ -58,6 +59,7 @@ FEATURES = {
     "Volume QoS": (YES, YES),
     "Volumes exchanged for others (swap_volume)": (NO, NO),
     "Snapshots of attached volumes over SMB": (NO, YES),
+    "Shares of Manila": (NO, NO),
     "Console log": (YES, YES),
     "Serial console": (YES, YES),
     "Device tagging": (YES, YES),
@@ -70,6 +72,7 @@ FEATURES = {
     "Secure boot": (YES, YES),
     "Dynamic memory": (YES, YES),
     "Virtual NUMA": (YES, YES),
+    "CPUs of an instance's own (PCPU)": (NO, NO),
     "PCI devices (DDA)": (YES, YES),
     "Virtual TPM": (NO, YES),
     "Shielded instances": (NO, YES),
@@ -78,6 +81,7 @@ FEATURES = {
     "Lifecycle events": (YES, YES),
     "Image cache": (YES, YES),
     "Images fetched ahead (cache_image)": (NO, YES),
+    "RemoteFX": (YES, YES),
     "Host resources in placement": (YES, YES),
     "Host uptime": (YES, YES),
     "Host power": (YES, YES),
@@ -91,7 +95,16 @@ REASONS = {
     "Multiattach volumes": "Hyper-V gives a disk to one machine at a time; several share a VHD set only, "
     "which no driver of cinder makes",
     "Encrypted volumes": "os-brick has encryptors for Linux only",
-    "Volumes exchanged for others (swap_volume)": "Hyper-V copies no disk that it passes through",
+    "Volumes exchanged for others (swap_volume)": "Hyper-V copies no disk that it passes through, and moves "
+    "no virtual disk to a file that is there already, as cinder makes it",
+    "Cold migration on the same host": "who migrates a server wants it off its host, so that nova is told no "
+    "(supports_migrate_to_same_host) and asks the scheduler for another",
+    "Bursts of ports, by QoS policies": "Hyper-V's class has BurstLimit and BurstSize, and its documentation "
+    "no unit for them; neutron refuses such rules for ports of this driver",
+    "CPUs of an instance's own (PCPU)": "Hyper-V's WMI classes place no virtual processor; who asks for it "
+    "(hw:cpu_policy) is refused, and no PCPU is reported",
+    "Shares of Manila": "nova attaches them by virtio-fs, which Hyper-V does not have",
+    "RemoteFX": "Windows has it no more since the updates of April 2021",
     "Force a live migration to complete": "Hyper-V has no switch for it: it stops the guest itself when few "
     "pages are left to copy",
     "Set the administrator's password": "Hyper-V sets none; cloudbase-init does, at the guest's first boot",

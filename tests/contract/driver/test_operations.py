@@ -240,7 +240,7 @@ class OperationsTest(OnHyperVTest):
             expected = [RUNNING, ["rescue.vhdx", "root.vhdx"], away, RUNNING, ["root.vhdx"], home, False]
             self.assertEqual(expected, said, machine_type)
 
-    @feature("Resize on the same host", "Cold migration on the same host")
+    @feature("Resize on the same host")
     def test_resize(self):
         for disk_format in ("vhdx", "vhd"):
             image = self.add_image(disk_format)
