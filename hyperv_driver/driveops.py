@@ -9,7 +9,7 @@ import dataclasses
 
 from nova import exception
 
-from hyperv_driver import batches, oswin
+from hyperv_driver import batches, oswin, paths
 from hyperv_driver.oswin import constants, exceptions
 
 
@@ -99,22 +99,37 @@ class DriveOps:
             if drive["mounted_disk_path"].lower() != volume.path.lower():
                 self._vmutils.set_disk_host_res(drive["resource_path"], volume.path)
 
-    def attach_before_root(self, name, generation, path, root):
-        """Attach a disk to boot from, beside the one that the virtual machine boots from otherwise."""
+    def attach_first(self, name, generation, path, others, is_dvd=False):
+        """Attach a disk to boot from, beside those that the virtual machine boots from otherwise.
+
+        :param others: the paths of those, the first one first
+        """
         if generation == constants.VM_GEN_1:
-            self._move_on_ide(name, 0, 1)
-            self.attach_root(name, generation, path)
+            # It tries the first DVD before any hard disk.
+            for dvd in [other for other in others if paths.disk_format(other) == "iso"]:
+                self.detach(name, dvd)
+            if is_dvd:
+                self.attach_boot_dvd(name, generation, path)
+            else:
+                self._move_on_ide(name, 0, 1)
+                self.attach_root(name, generation, path)
+            return
+        if is_dvd:
+            self.attach_boot_dvd(name, generation, path)
         else:
             self.attach_other(name, path)
-            # os-win puts those that are not named in any order.
-            self._vmutils.set_boot_order(name, [path, root])
+        # os-win puts those that are not named in any order.
+        self._vmutils.set_boot_order(name, [path, *others])
 
-    def detach_before_root(self, name, generation, path):
-        """Undo that, no matter how much of it was done."""
+    def detach_first(self, name, generation, path):
+        """Undo that, no matter how much of it was done, except for a DVD that it took away."""
         self.detach(name, path)
-        # Of generation 2, the other one is the first again once this one is gone.
+        # Of generation 2, the others are the first again once this one is gone.
         if generation == constants.VM_GEN_1:
             self._move_on_ide(name, 1, 0)
+
+    def attach_boot_dvd(self, name, generation, path):
+        self._attach_dvd(name, generation, path, slot=0)
 
     def attach_config_drive(self, name, generation, path):
         self._attach_dvd(name, generation, path, slot=1)

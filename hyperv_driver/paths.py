@@ -9,7 +9,7 @@
     <instance>\\ephemeral0.vhdx, swap.vhdx
     <instance>\\configdrive.iso
     <instance>\\boot.iso                 an ISO image that it boots from
-    <instance>\\rescue.vhdx, configdrive-rescue.iso
+    <instance>\\rescue.vhdx or rescue.iso, configdrive-rescue.iso
     <instance>\\snapshot_<image>.vhdx     on its way to Glance
     <instance>\\console.log, console.log.1
     <instance>_aside\\                   its folder of before a resize, until that is confirmed or reverted

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An instance boots from another disk and has its own beside it, until it is said to be rescued."""
+"""An instance boots from another disk and has its own beside it, until it is said to be rescued.
+
+The other disk is a hard disk, or a DVD if its image is an ISO: then each of its own disks stays where it is.
+So it does in generation 2 anyway; generation 1 boots from one hard disk's place only.
+"""
 
 import contextlib
 
@@ -10,7 +14,7 @@ from hyperv_driver import images, paths, specs, volumeops
 from hyperv_driver.oswin import constants
 
 GIB = 1024**3
-# What a virtual machine boots from, by its generation.
+# What a virtual machine boots from, disks and DVDs, by its generation.
 BUSES = {constants.VM_GEN_1: "ide", constants.VM_GEN_2: "scsi"}
 
 
@@ -46,13 +50,9 @@ class RescueOps:
         root_format = None if root_volume else paths.disk_format(root)
         image_id, disk_format = _image(instance, image_meta, generation, root_format)
         image = self._imagecache.get(context, image_id, disk_format, instance.trusted_certs)
-        size, most = self._vhdutils.get_vhd_size(image)["VirtualSize"], instance.flavor.root_gb * GIB
-        if 0 < most < size:
-            # It grows as the guest writes, on a disk of which nova gave the instance so much.
-            raise exception.InstanceNotRescuable(
-                instance_id=instance.uuid,
-                reason=f"the rescue image's disk has {size} bytes, the flavor's root disk {most}",
-            )
+        is_dvd = disk_format == "iso"
+        if not is_dvd:
+            self._check_size(instance, image)
         self._powerops.power_off(instance)
         with contextlib.ExitStack() as undo:
             undo.callback(self._restore, instance, generation)
@@ -60,7 +60,9 @@ class RescueOps:
             with compute_utils.disk_ops_semaphore:
                 # A copy: the cache keeps no image because an instance is being rescued with it.
                 self._pathutils.copyfile(image, rescue_disk)
-            self._driveops.attach_before_root(name, generation, rescue_disk, root)
+            boot_dvd = paths.boot_dvd(name)
+            others = [boot_dvd, root] if self._pathutils.exists(boot_dvd) else [root]
+            self._driveops.attach_first(name, generation, rescue_disk, others, is_dvd)
             dvd = self._configdriveops.create(
                 instance, network_info, admin_password=password, path=paths.rescue_config_drive(name)
             )
@@ -70,6 +72,15 @@ class RescueOps:
             self._powerops.power_on(instance)
             undo.pop_all()
 
+    def _check_size(self, instance, image):
+        size, most = self._vhdutils.get_vhd_size(image)["VirtualSize"], instance.flavor.root_gb * GIB
+        if 0 < most < size:
+            # It grows as the guest writes, on a disk of which nova gave the instance so much.
+            raise exception.InstanceNotRescuable(
+                instance_id=instance.uuid,
+                reason=f"the rescue image's disk has {size} bytes, the flavor's root disk {most}",
+            )
+
     def unrescue(self, instance):
         """Boot the instance's own root disk again; no matter how far its rescue got."""
         self._powerops.power_off(instance)
@@ -78,10 +89,13 @@ class RescueOps:
 
     def _restore(self, instance, generation):
         name = instance.name
-        for path in [paths.rescue_disk(name, disk_format) for disk_format in images.HARD_DISKS]:
+        for path in [paths.rescue_disk(name, disk_format) for disk_format in images.READERS]:
             if self._pathutils.exists(path):
-                self._driveops.detach_before_root(name, generation, path)
+                self._driveops.detach_first(name, generation, path)
                 self._pathutils.remove(path)
+        boot_dvd = paths.boot_dvd(name)
+        if self._pathutils.exists(boot_dvd) and not self._driveops.is_attached(name, boot_dvd):
+            self._driveops.attach_boot_dvd(name, generation, boot_dvd)
         rescue_dvd = paths.rescue_config_drive(name)
         if self._pathutils.exists(rescue_dvd):
             self._driveops.detach(name, rescue_dvd)
@@ -102,11 +116,15 @@ def _image(instance, image_meta, generation, root_format):
             raise exception.InstanceNotRescuable(instance_id=instance.uuid, reason=reason)
 
     refuse_if(
-        disk_format not in images.HARD_DISKS,
-        f"the rescue image is {disk_format}, expected one of: {', '.join(images.HARD_DISKS)}",
+        disk_format not in images.READERS,
+        f"the rescue image is {disk_format}, expected one of: {', '.join(images.READERS)}",
     )
     device, bus = (image_meta.properties.get(f"hw_rescue_{name}") for name in ("device", "bus"))
-    refuse_if(device not in (None, "disk"), f"hw_rescue_device is {device}, expected disk")
+    expected = "cdrom" if disk_format == "iso" else "disk"
+    refuse_if(
+        device not in (None, expected),
+        f"the rescue image is {disk_format}, and its hw_rescue_device {device}, expected {expected}",
+    )
     refuse_if(
         bus not in (None, BUSES[generation]),
         f"it is of generation {generation}, and hw_rescue_bus is {bus}, expected {BUSES[generation]}",

@@ -34,6 +34,7 @@ FEATURES = {
     "Shelve and unshelve": (YES, YES),
     "Quiesced snapshots (os_require_quiesce)": (NO, NO),
     "Rescue": (YES, YES),
+    "Rescue from an ISO image, all disks in their places (stable rescue)": (NO, NO),
     "Rescue of instances that boot from a volume": (NO, NO),
     "Resize on the same host": (YES, YES),
     "Cold migration on the same host": (NO, NO),

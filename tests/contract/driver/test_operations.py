@@ -240,6 +240,47 @@ class OperationsTest(OnHyperVTest):
             expected = [RUNNING, ["rescue.vhdx", "root.vhdx"], away, RUNNING, ["root.vhdx"], home, False]
             self.assertEqual(expected, said, machine_type)
 
+    @feature("Rescue from an ISO image, all disks in their places (stable rescue)")
+    def test_rescue_from_a_dvd(self):
+        iso = "88888888-0000-4000-8000-000000000001"
+        (self.glance / iso).write_bytes(iso9660.image("rescue", {"setup.exe": b"MZ"}))
+        own = {"vhdx": self.add_image("vhdx"), "iso": iso}
+        for machine_type in ("hyperv-gen1", "hyperv-gen2"):
+            for disk_format, image in own.items():
+                said = self.nova(f"""
+                    made = instance(image_ref="{image}")
+                    spawn(
+                        made, "{disk_format}", [vif()], {{"ephemerals": [{{"size": 1}}]}},
+                        hw_machine_type="{machine_type}",
+                    )
+                    vmutils = hyperv._vmops._vmutils
+                    file = lambda name: os.path.join(INSTANCES, made.name, name)
+                    def places():
+                        found = {{}}
+                        for path in vmutils.get_vm_storage_paths(made.name)[0]:
+                            info = vmutils.get_disk_attachment_info(path, False)
+                            place = [info["controller_type"], int(info["controller_addr"]),
+                                     info["controller_slot"]]
+                            found[os.path.basename(path)] = place
+                        return found
+                    meta = image_meta("iso", hw_rescue_device="cdrom")
+                    meta.id, before = "{iso}", places()
+                    hyperv.rescue(admin, made, [], meta, "secret", None, [])
+                    rescued, state = places(), hyperv.get_info(made).state
+                    first = "{machine_type}" == "hyperv-gen1" or first_to_boot(made, file("rescue.iso"))
+                    hyperv.unrescue(admin, made)
+                    boots = file("boot.iso" if "{disk_format}" == "iso" else "root.vhdx")
+                    first = first and ("{machine_type}" == "hyperv-gen1" or first_to_boot(made, boots))
+                    said = [state, before, rescued, first, places(), os.path.exists(file("rescue.iso"))]
+                """)
+                state, before, rescued, first, after, left = said
+                self.assertEqual((RUNNING, True, before, False), (state, first, after, left))
+                dvd = rescued.pop("rescue.iso")
+                if machine_type == "hyperv-gen1":
+                    self.assertEqual(["IDE", 1, 0], dvd)
+                    before.pop("boot.iso", None)  # it would be tried first
+                self.assertEqual(before, rescued)
+
     @feature("Resize on the same host")
     def test_resize(self):
         for disk_format in ("vhdx", "vhd"):

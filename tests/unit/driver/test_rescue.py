@@ -4,12 +4,13 @@ from unittest import mock
 from nova import exception, objects
 from nova.compute import power_state
 
-from hyperv_driver import oswin
+from hyperv_driver import iso9660, oswin
 from tests.unit.driver import base
 from tests.unit.driver.base import instance, iscsi_volume, with_volumes
 
 GENERATION_2 = {"hw_machine_type": "hyperv-gen2"}
 RESCUE_IMAGE = "77777777-0000-4000-8000-000000000000"
+ISO = iso9660.image("rescue", {"a": b"b"})
 
 
 class RescueTest(base.DriverTestCase):
@@ -64,6 +65,41 @@ class RescueTest(base.DriverTestCase):
         self.assertEqual([str(folder / "root.vhdx"), "network"], self.vm(made)["boot"])
         self.assertEqual([("scsi", "root.vhdx")], self.drives(made))
 
+    def test_dvd_leaves_the_disks_where_they_are(self):
+        self.glance[RESCUE_IMAGE] = ISO
+        for number, (properties, bus) in enumerate((({}, "ide"), (GENERATION_2, "scsi"))):
+            made = self.spawn(instance(f"x-{number}", config_drive="True"), properties=properties)
+            before = self.vm(made)["disks"][:]
+            slot = bus == "ide" and self.slot(made, "root.vhdx")
+            self.rescue(made, "iso", hw_rescue_device="cdrom", hw_rescue_bus=bus)
+            dvds = {(bus, "rescue.iso"), (bus, "configdrive-rescue.iso")}
+            self.assertEqual({(bus, "root.vhdx"), *dvds}, set(self.drives(made)))
+            if bus == "ide":
+                self.assertEqual((slot, 0), (self.slot(made, "root.vhdx"), self.slot(made, "rescue.iso")))
+            else:
+                self.assertIn("rescue.iso", self.vm(made)["boot"][0])
+            self.driver.unrescue(self.context, made)
+            self.assertEqual(sorted(before), sorted(self.vm(made)["disks"]))
+            self.assertEqual({"root.vhdx", "configdrive.iso"}, self.files(made))
+
+    def test_instance_that_boots_from_a_dvd(self):
+        for number, (properties, rescue_format) in enumerate(
+            (given, rescue_format) for given in ({}, GENERATION_2) for rescue_format in ("iso", "vhdx")
+        ):
+            self.glance[RESCUE_IMAGE] = ISO if rescue_format == "iso" else base.image_file("vhdx")
+            made = instance(f"x-{number}")
+            self.glance[made.image_ref] = ISO
+            self.spawn(made, "iso", properties=properties)
+            before, order = self.vm(made)["disks"][:], self.vm(made).get("boot")
+            self.rescue(made, rescue_format)
+            if order:
+                self.assertIn(f"rescue.{rescue_format}", self.vm(made)["boot"][0])
+            else:
+                self.assertNotIn(("ide", "boot.iso"), self.drives(made))
+            self.driver.unrescue(self.context, made)
+            self.assertEqual(sorted(before), sorted(self.vm(made)["disks"]))
+            self.assertEqual(order, self.vm(made).get("boot") or None)
+
     def test_config_drive_with_the_rescue_password(self):
         made = self.spawn(instance(config_drive="True"), admin_password="first")
         self.rescue(made)
@@ -88,7 +124,8 @@ class RescueTest(base.DriverTestCase):
             ("cannot have VHD disks", "vhd", {}),
             ("hw_machine_type is hyperv-gen1", "vhdx", {"hw_machine_type": "hyperv-gen1"}),
             ("hw_rescue_bus is ide, expected scsi", "vhdx", {"hw_rescue_bus": "ide"}),
-            ("hw_rescue_device is cdrom, expected disk", "vhdx", {"hw_rescue_device": "cdrom"}),
+            ("hw_rescue_device cdrom, expected disk", "vhdx", {"hw_rescue_device": "cdrom"}),
+            ("hw_rescue_device disk, expected cdrom", "iso", {"hw_rescue_device": "disk"}),
         ):
             error = self.assertRaises(
                 exception.InstanceNotRescuable, self.rescue, made, disk_format, **properties
