@@ -156,6 +156,31 @@ class HostTest(OnHyperVTest):
         self.assertGreater(resources["local_gb"], 0)
         self.assertRegex(uptime, r" up \d+ days, ")
 
+    @feature("Host resources in placement")
+    def test_a_host_that_gets_more_is_seen(self):
+        told = """
+            from nova.compute import provider_tree
+            (node,) = hyperv.get_available_nodes()
+            tree = provider_tree.ProviderTree()
+            tree.new_root(node, "11111111-1111-4111-8111-111111111111")
+            hyperv.update_provider_tree(tree, node)
+            resources, inventory = hyperv.get_available_resource(node), tree.data(node).inventory
+            said = [[resources[name] for name in ("vcpus", "memory_mb")],
+                    [inventory[name]["total"] for name in ("VCPU", "MEMORY_MB")]]
+        """
+        before = self.nova(told)
+        self.assertEqual(before[0], before[1])
+        vcpus, memory_mb = before[0]
+        (windows,) = self.model.store.of("root/cimv2", "Win32_OperatingSystem")
+        processors = self.model.store.of("root/cimv2", "Win32_Processor")
+        changes = [(windows, "TotalVisibleMemorySize", (memory_mb + 1024) * 1024)]
+        name = "NumberOfLogicalProcessors"
+        changes += [(processor, name, 2 * processor[name]) for processor in processors]
+        for instance, name, value in changes:
+            self.addCleanup(instance.__setitem__, name, instance[name])
+            instance[name] = value
+        self.assertEqual(2 * [[2 * vcpus, memory_mb + 1024]], self.nova(told))
+
     @feature("Host power")
     def test_the_host_goes_down_if_told_to(self):
         asked = []

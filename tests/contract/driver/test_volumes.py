@@ -124,6 +124,12 @@ class VolumesTest(OnTargetsTest):
                     spawn(made, "vhdx", [port], with_volumes(one), hw_machine_type="{machine_type}")
                 records.add_disk("later", volume_id=two["serial"])
                 hyperv.attach_volume(admin, two, made, "/dev/sdc")
+                if "{machine_type}" == "hyperv-gen1":
+                    hyperv.power_off(made)  # it takes no adapter while it runs
+                late = vif(address="fa:16:3e:00:00:02")
+                records.add_adapter(late, "late nic")
+                hyperv.attach_interface(admin, made, None, late)
+                hyperv.power_on(admin, made, [port, late], with_volumes(one, two))
                 Instance.save = save
                 api = mock.Mock(instance=made, _check_os_version=lambda *_: True)
                 devices = metadata.InstanceMetadata._get_device_metadata(api, "latest")
@@ -140,6 +146,7 @@ class VolumesTest(OnTargetsTest):
                 [*root, ["boot"]],
                 ["scsi", f"0:0:0:{first}", ["first"]],
                 ["scsi", f"0:0:0:{later}", ["later"]],
+                ["pci", "none", ["late nic"]],
             ]
             self.assertEqual([[3], expected, ["configdrive.iso"], RUNNING], said)
 
