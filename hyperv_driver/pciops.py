@@ -100,6 +100,15 @@ def has_devices(instance):
     return bool(_claimed(instance))
 
 
+def check_saving(instance):
+    """:raises nova.exception.NovaException: Hyper-V does not save an instance's running virtual machine."""
+    if has_devices(instance):
+        raise exception.NovaException(
+            f"cannot save {instance.name}: it has PCI devices of its host, and Hyper-V saves no such virtual "
+            "machine; needs Off"
+        )
+
+
 def _address(entity, instance_path):
     """A device's address as nova writes it: domain, bus, device and function.
 

@@ -114,13 +114,10 @@ class VMOps:
 
         :raises nova.exception.InstanceFaultRollback: it cannot be suspended, and runs on.
         """
-        if pciops.has_devices(instance):
-            raise exception.InstanceFaultRollback(
-                exception.NovaException(
-                    f"cannot suspend {instance.name}: it has PCI devices of its host, and Hyper-V does not "
-                    "save such a virtual machine"
-                )
-            )
+        try:
+            pciops.check_saving(instance)
+        except exception.NovaException as error:
+            raise exception.InstanceFaultRollback(error) from error
         self._powerops.suspend(instance)
 
     def resume(self, instance, block_device_info):

@@ -128,16 +128,14 @@ class VolumeSnapshotOps:
 
     def _check_state(self, instance, volume_id):
         state = self._vmutils.get_vm_state(instance.name)
-        refused = f"cannot give volume {volume_id} of {instance.name} another disk: the machine"
         if state not in (powerops.RUNNING, powerops.SAVED, powerops.OFF):
             # A paused one that is saved cannot be paused again without running.
             raise exception.NovaException(
-                f"{refused} is {powerops.NAMES.get(state, state)}, expected Running, Saved or Off"
+                f"cannot give volume {volume_id} of {instance.name} another disk: the machine is "
+                f"{powerops.NAMES.get(state, state)}, expected Running, Saved or Off"
             )
-        if state == powerops.RUNNING and pciops.has_devices(instance):
-            raise exception.NovaException(
-                f"{refused} is Running with PCI devices of its host, and Hyper-V saves no such one; needs Off"
-            )
+        if state == powerops.RUNNING:
+            pciops.check_saving(instance)
 
     @contextlib.contextmanager
     def _at_rest(self, instance):

@@ -159,7 +159,7 @@ class DevicesTest(OnHyperVTest):
             keep = True
         """)
         self.assertFalse(said[0])
-        self.assertRegex(said[1], "InstanceFaultRollback: .*does not save such a virtual machine")
+        self.assertRegex(said[1], "InstanceFaultRollback: .*saves no such virtual machine")
         self.assertRegex(said[2], "MigrationPreCheckError: .*moves no such virtual machine")
         self.assertRegex(said[3], "NovaException: .*0000:04:02.0 to .*: another virtual machine has it")
         self.assertRegex(said[4], "NovaException: .*0000:09:00.0 to .*: it cannot be assigned on this host")

@@ -127,7 +127,7 @@ class VolumeSnapshotsTest(base.DriverTestCase):
 
     def test_devices_of_the_host_are_not_saved(self):
         claim(self.made, "0000:81:00.0")
-        self.assert_refused("Running with PCI devices of its host", self.create)
+        self.assert_refused("it has PCI devices of its host", self.create)
         self.driver.power_off(self.made)
         self.create()
         self.assertEqual((FIRST, FIRST), self.attached())
