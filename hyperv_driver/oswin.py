@@ -5,6 +5,8 @@ import dataclasses
 from typing import Any
 
 from nova import exception
+from oslo_config import cfg
+from oslo_log import log as logging
 from oslo_utils import units, uuidutils
 
 from hyperv_driver import batches
@@ -21,10 +23,26 @@ with without_eventlet():
 __all__ = [
     "ClusterUtilities", "Utilities", "adapters", "attached_files", "bandwidth", "constants", "enable_tpm",
     "exceptions", "external_switches", "has_spoofing", "identified_instances", "inject_nmi", "instances",
-    "iops_limit", "is_elsewhere", "numa_nodes", "planned_machines", "reserves_bandwidth", "set_merged_parent",
+    "iops_limit", "is_elsewhere", "network_utilities", "numa_nodes", "planned_machines",
+    "reserves_bandwidth", "set_merged_parent",
 ]  # fmt: skip
 
+# Not nova's, which the agent does not have.
+CONF = cfg.CONF
+LOG = logging.getLogger(__name__)
+
 _ABSOLUTE = 2  # BandwidthReservationMode
+
+
+def network_utilities():
+    """os-win's networkutils, which keep no objects of adapters, whatever the host's configuration says.
+
+    They would take the adapter of a machine that was made anew for the former one, which is connected.
+    """
+    if CONF.os_win.cache_temporary_wmi_objects:
+        LOG.warning("[os_win] cache_temporary_wmi_objects has no effect: adapters are made anew at a resize.")
+        CONF.set_override("cache_temporary_wmi_objects", False, group="os_win")
+    return utilsfactory.get_networkutils()
 
 
 def instances(vmutils):
@@ -201,7 +219,7 @@ class Utilities:
             vmutils=batches.VMUtils(),
             vhdutils=utilsfactory.get_vhdutils(),
             diskutils=utilsfactory.get_diskutils(),
-            networkutils=utilsfactory.get_networkutils(),
+            networkutils=network_utilities(),
             hostutils=utilsfactory.get_hostutils(),
             pathutils=utilsfactory.get_pathutils(),
             livemigrationutils=utilsfactory.get_livemigrationutils(),

@@ -19,7 +19,7 @@ from oslo_log import log as logging  # noqa: E402
 from hyperv_driver import oswin  # noqa: E402
 from hyperv_driver.agent import BINARY, acls, bandwidth, config, ports, reports, trunks, wiring  # noqa: E402
 from hyperv_driver.agent.rpc import Notifications, Server  # noqa: E402
-from hyperv_driver.oswin import exceptions, utilsfactory  # noqa: E402
+from hyperv_driver.oswin import exceptions  # noqa: E402
 from hyperv_driver.stopping import StopWhenInputEnds  # noqa: E402
 
 LOG = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def main():
     logging.setup(CONF, BINARY)
     stop = StopWhenInputEnds(sys.stdin.fileno(), lambda: STOP_LIMIT)
     stop.start()
-    networkutils = utilsfactory.get_networkutils()
+    networkutils = oswin.network_utilities()
     try:
         mappings = config.Mappings(CONF.AGENT.physical_network_vswitch_mappings)
         for switch in mappings.switches.values():

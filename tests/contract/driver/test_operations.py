@@ -320,6 +320,26 @@ class OperationsTest(OnHyperVTest):
             large, small = [RUNNING, [2, 2], 1024, True], [RUNNING, [1, 1], 512, True]
             self.assertEqual([large, small, large, ["_base", "instance-00000001"]], said)
 
+    def test_adapters_of_a_machine_that_is_made_anew(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            CONF.set_override("cache_temporary_wmi_objects", True, group="os_win")
+            hyperv.cleanup_host("this")
+            hyperv = driver.HyperVDriver(FakeVirtAPI())
+            hyperv.init_host("this")
+            small, large = flavor(memory_mb=512), flavor(memory_mb=1024)
+            made, port = instance(image_ref="{image}", flavor=small), vif(details={{"vlan": 7}})
+            spawn(made, "vhdx", [port])
+            networkutils = hyperv._networkops._networkutils
+            hyperv.migrate_disk_and_power_off(admin, made, CONF.my_ip, large, [port])
+            made.old_flavor, made.flavor = small, large
+            hyperv.finish_migration(admin, None, made, "", [port], image_meta("vhdx"), True, {{}}, None)
+            (connected,) = networkutils._conn.Msvm_EthernetPortAllocationSettingData(ElementName=port["id"])
+            said = [networkutils.get_vswitch_id("external") in connected.HostResource[0],
+                    networkutils._get_vlan_setting_data_from_port_alloc(connected).AccessVlanId]
+        """)
+        self.assertEqual([True, 7], said)
+
     @feature("Image cache", "Images fetched ahead (cache_image)")
     def test_unused_images_go(self):
         image = self.add_image("vhdx", "77777777")
