@@ -68,6 +68,9 @@ class DiskOps:
             raise exception.FlavorDiskSmallerThanImage(flavor_size=size, image_size=image_size)
         return image_size, size
 
+    def create_instances_folder(self):
+        self._pathutils.check_create_dir(CONF.instances_path)
+
     def root(self, instance):
         """The path of an instance's root disk.
 

@@ -149,6 +149,8 @@ class HyperVDriver(driver.ComputeDriver):
 
     def init_host(self, host):
         former_options.warn()
+        self._hostops.check_version()
+        self._diskops.create_instances_folder()
         self._networkops.check_switch()
         self._vmops.resume_consoles()
         self._events.start()

@@ -8,7 +8,7 @@ import sys
 import nova.conf
 import os_resource_classes as orc
 import os_traits
-from nova import objects
+from nova import exception, objects
 from nova.objects import fields
 from oslo_serialization import jsonutils
 from oslo_utils import versionutils
@@ -25,6 +25,9 @@ VIRTUALIZATION = {
     "AuthenticAMD": os_traits.HW_CPU_X86_SVM,
 }
 FIRST_BUILD = {"GenuineIntel": 14393, "AuthenticAMD": 20348}
+
+# Windows Server 2016 (version and build), the first with what os-win's VMUtils10 asks of Hyper-V.
+OLDEST = (10, 0, 14393)
 
 POWER_ACTIONS = (constants.HOST_POWER_ACTION_REBOOT, constants.HOST_POWER_ACTION_SHUTDOWN)
 
@@ -50,6 +53,11 @@ class HostOps:
         self._tpmops = tpmops
         # nova takes a new name for another host: it stays what it was when nova-compute started.
         self.node_name = socket.gethostname()
+
+    def check_version(self):
+        """:raises nova.exception.HypervisorTooOld:"""
+        if not self._hostutils.check_min_windows_version(*OLDEST):
+            raise exception.HypervisorTooOld(version="Windows Server 2016")
 
     def available_resource(self):
         """What nova's resource tracker asks for; sizes in MiB and GiB."""

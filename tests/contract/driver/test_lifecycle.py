@@ -272,6 +272,21 @@ class HostTest(OnHyperVTest):
         """)
         self.assertEqual([["instance-00000001"], RUNNING, True], said)
 
+    def test_host_without_a_folder_of_instances(self):
+        said = self.nova("""
+            folder = r"C:\\OpenStack\\new\\instances"
+            CONF.set_override("instances_path", folder)
+            try:
+                hyperv.cleanup_host("this")
+                hyperv = driver.HyperVDriver(FakeVirtAPI())
+                hyperv.init_host("this")
+                said = [hyperv.get_available_resource(*hyperv.get_available_nodes())["local_gb"] > 0,
+                        os.listdir(folder)]
+            finally:
+                CONF.set_override("instances_path", INSTANCES)
+        """)
+        self.assertEqual([True, []], said)
+
     def test_first_external_switch_without_a_name(self):
         image = self.add_image("vhdx")
         said = self.nova(f"""

@@ -81,6 +81,11 @@ class HostTest(base.DriverTestCase):
     def test_uptime(self):
         self.assertRegex(self.driver.get_host_uptime(), r"^\d\d:\d\d:\d\d up 2 days, 1:01:01$")
 
+    def test_windows_that_is_too_old(self):
+        self.host.hostutils.get_windows_version = lambda: "6.3.9600"
+        error = self.assertRaises(exception.HypervisorTooOld, self.driver.init_host, "this")
+        self.assertIn("Windows Server 2016", str(error))
+
     def test_switch_that_is_not_there(self):
         self.config(vswitch_name="intern", group="hyperv")
         error = self.assertRaises(exception.NovaException, self.driver.init_host, "this")

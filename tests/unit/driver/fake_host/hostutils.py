@@ -68,6 +68,9 @@ class FakeHostUtils:
     def get_memory_info(self):
         return 32 * 1024**2, 20 * 1024**2
 
+    def check_min_windows_version(self, major, minor, build=0):
+        return [int(number) for number in self.get_windows_version().split(".")] >= [major, minor, build]
+
     def get_windows_version(self):
         return "10.0.20348"
 
