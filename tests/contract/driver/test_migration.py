@@ -10,6 +10,7 @@ from tests.unit.driver.base import image_file
 
 IMAGE = "11111111-0000-4000-8000-000000000001"
 UUID, PORT = "22222222-0000-4000-8000-000000000001", "33333333-0000-4000-8000-000000000001"
+VOLUME = "11111111-aaaa-4000-8000-000000000001"
 RUNNING, SHUTDOWN, PAUSED = 1, 4, 3  # nova.compute.power_state
 NAME = "instance-00000001"
 V2 = "root/virtualization/v2"
@@ -232,20 +233,27 @@ said += [os.listdir(INSTANCES)]
         data = self.check_and_prepare()
         self.assertEqual(["post"], self.source(self.move(data)))
 
-    @feature("Live migration")
-    def test_live_migration_with_a_volume(self):
+    def add_volume(self):
+        """Have a volume over iSCSI, which both hosts reach, in `volumes`."""
         for host in self.hosts:
             host.run("""
 from lab.hyperv_model.storage_network import Lun, Target
 luns = {1: Lun(1 << 30, "6001405000000000000000000000abcd")}
 model.storage_network.add(Target("iqn.2026-01.org.example:volume", luns=luns))
 """)
-        one = "11111111-aaaa-4000-8000-000000000001"
-        volume = f'iscsi_volume("{one}", lun=1, target_iqn="iqn.2026-01.org.example:volume")'
+        volume = f'iscsi_volume("{VOLUME}", lun=1, target_iqn="iqn.2026-01.org.example:volume")'
         prelude = PRELUDE.replace("volumes = {}", f"volumes = with_volumes({volume})")
         self.source, self.destination = (
             lambda code, program=program: program.run(prelude + code) for program in self.programs
         )
+
+    def connected(self):
+        """How many sessions each host has with targets."""
+        return [host.run("said = len(model.initiator.sessions)") for host in self.hosts]
+
+    @feature("Live migration")
+    def test_live_migration_with_a_volume(self):
+        self.add_volume()
         self.assertEqual(
             RUNNING,
             self.source("""
@@ -257,8 +265,7 @@ said = find()[0]
         self.assertEqual(["HV1", "HV2"], self.homes(), data)
         self.assertEqual(["post"], self.source(self.move(data)))
         self.assertEqual(RUNNING, self.after(data)[0])
-        connected = [host.run("said = len(model.initiator.sessions)") for host in self.hosts]
-        self.assertEqual([["HV2"], [0, 1]], [self.homes(), connected])
+        self.assertEqual([["HV2"], [0, 1]], [self.homes(), self.connected()])
         said = self.destination("""
 hyperv.reboot(admin, made, [port], "HARD", volumes)
 hyperv.detach_volume(admin, volumes["block_device_mapping"][0]["connection_info"], made, "/dev/sda")
@@ -305,6 +312,27 @@ said = find()[0]
             self.assertEqual(b"written", disk.read(0, 7))
         self.source("hyperv.confirm_migration(admin, None, made, [port])")
         self.assertEqual(["_base"], self.source("said = os.listdir(INSTANCES)"))
+
+    @feature("Cold migration between hosts", "Evacuate")
+    def test_a_volume_goes_along(self):
+        self.add_volume()
+        copied = self.source("""
+spawn(made, "vhdx", [port], volumes, hw_machine_type="hyperv-gen2")
+said = hyperv.migrate_disk_and_power_off(admin, made, "127.40.0.2", large, [port], volumes, timeout=0)
+""")
+        self.assertEqual([0, 0], self.connected())
+        finish = self.FINISH.replace("True, {}, {})", "True, {}, volumes)")
+        drives = "said = [find()[0], list(hyperv._vmops._vmutils.get_vm_physical_disk_mapping(made.name))]"
+        found = self.destination(f"said_before = {copied!r}{finish}{drives}")
+        self.assertEqual([[RUNNING, [VOLUME]], [0, 1]], [found, self.connected()])
+        self.source("hyperv.confirm_migration(admin, None, made, [port])")
+        self.hosts[1].kill()
+        found = self.source(f"""
+made.task_state = "rebuild_spawning"
+spawn(made, "vhdx", [port], volumes, hw_machine_type="hyperv-gen2")
+{drives}
+""")
+        self.assertEqual([RUNNING, [VOLUME]], found)
 
     @feature("Cold migration between hosts")
     def test_resize_that_is_reverted(self):
