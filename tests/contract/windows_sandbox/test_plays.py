@@ -76,7 +76,7 @@ class TestPlays(Plays, StartedHostCase):
     """Through the Ansible that Zuul 14.3 manages: core 2.18."""
 
 
-class AnsibleOfItsOwn(Plays, StartedHostCase):
+class AnsibleOfItsOwn(Plays):
     """Through an Ansible with its own collections, in an environment of its own: the tests' has Zuul's."""
 
     @classmethod
@@ -106,14 +106,14 @@ class AnsibleOfItsOwn(Plays, StartedHostCase):
 # these were read: for another, read first what changed in its modules (generate_specs.py).
 if _PYTHON := newest_python(("3.14", "3.13", "3.12")):
 
-    class TestAnsible14(AnsibleOfItsOwn):
+    class TestAnsible14(AnsibleOfItsOwn, StartedHostCase):
         """ansible-core 2.21."""
 
         python, release = _PYTHON, "ansible==14.5.0"
 
 else:
 
-    class TestAnsible12(AnsibleOfItsOwn):
+    class TestAnsible12(AnsibleOfItsOwn, StartedHostCase):
         """ansible-core 2.19, the last that Debian 12's Python runs."""
 
         python, release = "/usr/bin/python3", "ansible==12.3.0"
