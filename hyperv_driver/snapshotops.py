@@ -29,9 +29,10 @@ CHECKPOINT = "nova-snapshot"
 def lock(instance):
     """Held while disks of an instance rest, and are read.
 
-    A second snapshot waits for it, and so does the instance's deletion: Windows deletes no file in use.
+    A second snapshot waits for it, and so does the instance's deletion: Windows deletes no file in use. The
+    name is not nova's for the instance, which it deletes under a lock of its uuid.
     """
-    return lockutils.lock(instance.uuid, "hyperv-snapshot-")
+    return lockutils.lock(f"hyperv-snapshot-{instance.uuid}")
 
 
 class SnapshotOps:

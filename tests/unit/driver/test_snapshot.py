@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+import threading
 from unittest import mock
 
 from nova import exception
 from nova.compute import task_states
+from oslo_concurrency import lockutils
 
 from hyperv_driver import oswin, snapshotops
 from tests.unit.driver import base
@@ -35,6 +37,17 @@ class SnapshotTest(base.DriverTestCase):
             self.states.append((expected_state, task_state))
 
         self.driver.snapshot(self.context, made or self.made, IMAGE, update_task_state)
+
+    def test_deletion_under_the_lock_that_nova_holds(self):
+        def delete():
+            with lockutils.lock(self.made.uuid):
+                self.driver.destroy(self.context, self.made, [])
+
+        deletion = threading.Thread(target=delete, daemon=True)
+        deletion.start()
+        deletion.join(5)
+        self.assertFalse(deletion.is_alive())
+        self.assertEqual([], self.driver.list_instances())
 
     def files(self):
         return sorted(os.listdir(self.instances / self.made.name))
