@@ -59,7 +59,7 @@ class Machine:
     :ivar memory_ratio: how many times what it starts with that is; more than 1: Hyper-V adds as is needed
     :ivar limit_cpu_features: whether it can move to hosts with other processors of the same make
     :ivar is_host: whether it can have virtual machines of its own
-    :ivar serial_pipe: the path of the pipe that its first serial port is
+    :ivar serial_pipes: the paths of the pipes that its serial ports are, by the ports' numbers, 1 and 2
     :ivar drives: its Drives
     :ivar asset_tag: what its firmware tells the guest as the chassis' asset tag
     :ivar shuts_down_with_host: whether the host's shutdown shuts its guest down; else it saves its state, or
@@ -78,7 +78,7 @@ class Machine:
     memory_ratio: float
     vcpus: int
     limit_cpu_features: bool
-    serial_pipe: str
+    serial_pipes: dict
     drives: list
     boot_order: list
     asset_tag: str
@@ -285,7 +285,7 @@ def _configured(parts, machine, serial_port):
     (memory,) = [part for part in parts if part.ResourceSubType == MEMORY]
     (processor,) = [part for part in parts if part.ResourceSubType == PROCESSOR]
     ports = [part for part in parts if part.ResourceSubType == serial_port]
-    first_port = min(ports, key=lambda port: port.InstanceID)
+    ports.sort(key=lambda port: port.InstanceID)
     at_start = machine.memory_mb
     if machine.memory_ratio > 1:
         at_start = int(machine.memory_mb / machine.memory_ratio) // 2 * 2  # Hyper-V takes even numbers only
@@ -307,7 +307,7 @@ def _configured(parts, machine, serial_port):
             ExposeVirtualizationExtensions=machine.is_host,
             **({"MaxProcessorsPerNumaNode": machine.numa_node[0]} if machine.numa_node else {}),
         ),
-        _text(first_port, Connection=[machine.serial_pipe]),
+        *(_text(ports[number - 1], Connection=[pipe]) for number, pipe in machine.serial_pipes.items()),
     ]
 
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What instances write to their first serial port, kept as a log, and shown to who uses it as a console.
+"""What instances write to a serial port, kept as a log, and shown to who uses it as a console.
 
-Hyper-V offers the port as a named pipe for as long as the virtual machine runs. One thread for each instance
-reads it. nova-compute runs on native threads: a blocking read blocks nobody else, and the end of the machine
-ends the read.
+Both are of the first port, unless the instance's image says otherwise (``specs.SERIAL_PORTS``). Hyper-V
+offers a port as a named pipe for as long as the virtual machine runs. One thread for each port reads it.
+nova-compute runs on native threads: a blocking read blocks nobody else, and the end of the machine ends the
+read.
 """
 
 import contextlib
+import itertools
 import os
 import threading
 
@@ -31,37 +33,45 @@ class ConsoleOps:
     :param open_pipe: makes a serial_pipe.SerialPipe of a path
     """
 
-    def __init__(self, open_pipe):
+    def __init__(self, vmutils, open_pipe):
+        self._vmutils = vmutils
         self._open_pipe = open_pipe
-        self._logs = {}
+        self._ports = {}  # instance's name → its _SerialPorts; the console's is the last
         self._lock = threading.Lock()
 
     def start(self, name, uuid):
-        """Log the port of an instance from now on, whether it runs yet or not."""
+        """Log a port of an instance from now on, whether it runs yet or not, and offer its console."""
+        console = CONF.serial_console.enabled
+        has_other = console and paths.console_pipe(uuid) in self._vmutils.get_vm_serial_port_connections(name)
         with self._lock:
-            if name not in self._logs:
-                self._logs[name] = _SerialLog(
-                    self._open_pipe, paths.serial_pipe(uuid), paths.console_log(name)
-                )
-                self._logs[name].start()
+            if name in self._ports:
+                return
+            log = _SerialPort(
+                self._open_pipe, paths.serial_pipe(uuid), paths.console_log(name), console and not has_other
+            )
+            self._ports[name] = [log]
+            if has_other:
+                self._ports[name].append(_SerialPort(self._open_pipe, paths.console_pipe(uuid), None, True))
+            for port in self._ports[name]:
+                port.start()
 
     def stop(self, name):
         """Stop logging; for an instance that is gone, lest its log stay in use."""
         with self._lock:
-            log = self._logs.pop(name, None)
-        if log:
-            log.stop()
+            ports = self._ports.pop(name, ())
+        for port in ports:
+            port.stop()
 
     def names(self):
         """The instances whose ports are logged."""
         with self._lock:
-            return set(self._logs)
+            return set(self._ports)
 
     def stop_all(self):
         with self._lock:
-            logs, self._logs = self._logs, {}
-        for log in logs.values():
-            log.ask_to_stop()
+            ports, self._ports = self._ports, {}
+        for port in itertools.chain.from_iterable(ports.values()):
+            port.ask_to_stop()
 
     def serial_console(self, name):
         """Where nova's serial proxy finds an instance's port: a nova.console.type.ConsoleSerial.
@@ -69,10 +79,10 @@ class ConsoleOps:
         :raises nova.exception.ConsoleTypeUnavailable: [serial_console] is not enabled, or has no port left
         """
         with self._lock:
-            log = self._logs.get(name)
-        if not log or not log.server:
+            ports = self._ports.get(name)
+        if not ports or not ports[-1].server:
             raise exception.ConsoleTypeUnavailable(console_type="serial")
-        host, port = log.server.address
+        host, port = ports[-1].server.address
         return console_type.ConsoleSerial(host=host, port=port)
 
     def output(self, name):
@@ -87,19 +97,21 @@ def _content(path):
     return b""
 
 
-class _SerialLog(threading.Thread):
+class _SerialPort(threading.Thread):
     """
+    :param log: the path of its log; None: it has none
+    :param console: whether it is to be shown
     :ivar server: the serial_server.SerialServer of the port; None: it has none
     """
 
-    def __init__(self, open_pipe, pipe, path):
-        super().__init__(name=f"console of {path}", daemon=True)
+    def __init__(self, open_pipe, pipe, log, console):
+        super().__init__(name=f"serial port {pipe}", daemon=True)
         self._open_pipe = open_pipe
         self._pipe = pipe
-        self._path = path
+        self._log = log
         self._opened = None
         self._asked_to_stop = threading.Event()
-        self.server = self._new_server() if CONF.serial_console.enabled else None
+        self.server = self._new_server() if console else None
 
     def ask_to_stop(self):
         self._asked_to_stop.set()
@@ -117,7 +129,7 @@ class _SerialLog(threading.Thread):
         try:
             server = serial_server.SerialServer(self._type)
         except (exception.SocketPortRangeExhaustedException, OSError) as error:
-            LOG.warning("%s has a log, and no serial console: %s", self._pipe, error)
+            LOG.warning("%s is no serial console: %s", self._pipe, error)
             return None
         server.start()
         return server
@@ -145,7 +157,8 @@ class _SerialLog(threading.Thread):
             self._opened = pipe
             try:
                 while chunk := pipe.read():
-                    self._append(chunk)
+                    if self._log:
+                        self._append(chunk)
                     if self.server:
                         self.server.show(chunk)
             finally:
@@ -153,10 +166,10 @@ class _SerialLog(threading.Thread):
 
     def _append(self, chunk):
         # Opened anew each time: Windows neither renames nor deletes a file that someone has open.
-        with open(self._path, "ab") as log:
+        with open(self._log, "ab") as log:
             log.write(chunk)
             size = log.tell()
         if size >= LOG_SIZE:
             # Someone may be reading either file; the next chunk tries again.
             with contextlib.suppress(PermissionError):
-                os.replace(self._path, f"{self._path}.1")
+                os.replace(self._log, f"{self._log}.1")

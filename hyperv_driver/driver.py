@@ -89,7 +89,7 @@ class HyperVDriver(driver.ComputeDriver):
         self._diskops = diskops.DiskOps(vhdutils, pathutils, self._imagecache, configdrives)
         self._networkops = networkops.NetworkOps(vmutils, utilities.networkutils)
         self._powerops = powerops.PowerOps(vmutils)
-        self._consoleops = consoleops.ConsoleOps(utilities.open_pipe)
+        self._consoleops = consoleops.ConsoleOps(vmutils, utilities.open_pipe)
         self._taggedops = taggedops.TaggedOps(vmutils, self._volumeops, self._diskops)
         self._vmops = self._new_vmops(
             vmutils,

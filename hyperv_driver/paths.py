@@ -130,5 +130,10 @@ def console_log(instance_name):
 
 
 def serial_pipe(instance_uuid):
-    """Hyper-V's end of the first serial port: a named pipe that exists while the virtual machine runs."""
+    """Hyper-V's end of the serial port that is logged: a named pipe that is there while the machine runs."""
     return rf"\\.\pipe\nova-console-{instance_uuid}"
+
+
+def console_pipe(instance_uuid):
+    """The same of the serial port that a console shows, if that is another one."""
+    return rf"\\.\pipe\nova-terminal-{instance_uuid}"

@@ -23,6 +23,8 @@ FIRMWARES = {
 SIGNED_BY_UEFI_CA = {"linux": True, "windows": False}
 # Properties of images by which compute-hyperv made shielded virtual machines.
 SHIELDING = ("os_vtpm", "os_shielded_vm")
+# Properties of images that choose the serial port of the console, and that of its log.
+SERIAL_PORTS = ("interactive_serial_port", "logging_serial_port")
 # The extra spec of flavors by which former drivers gave RemoteFX.
 REMOTEFX = "os:resolution"
 
@@ -41,6 +43,8 @@ class Spec:
     :ivar is_host: whether it is to have virtual machines of its own
     :ivar iops_limit: of each of its own disks, see ``quotas``; 0: none
     :ivar has_tpm: whether it has a virtual TPM
+    :ivar console_port: the number, 1 or 2, of the serial port that a serial console shows
+    :ivar log_port: that of the serial port whose output is the console's log
     :ivar numa_node: (processors, MiB of memory) of each of its NUMA nodes; None: it did not ask for any
     """
 
@@ -52,6 +56,8 @@ class Spec:
     is_host: bool = False
     numa_node: tuple | None = None
     has_tpm: bool = False
+    console_port: int = 1
+    log_port: int = 1
 
 
 def spec_of(instance, image_meta, block_device_info, injected_files=()):
@@ -144,6 +150,10 @@ def spec_of(instance, image_meta, block_device_info, injected_files=()):
             f"its image has {name}, which takes a guarded host, a signed template disk and its owner's "
             "shielding data file, none of which this driver uses; hw:tpm_version takes none of them",
         )
+    ports = [instance.system_metadata.get(f"image_{name}", "1") for name in SERIAL_PORTS]
+    for name, port in zip(SERIAL_PORTS, ports, strict=True):
+        refuse_if(port not in ("1", "2"), f"its image's {name} is {port}, expected 1 or 2")
+    console_port, log_port = map(int, ports)
     cells = instance.numa_topology.cells if instance.numa_topology else []
     nodes = sorted({(len(cell.cpuset), cell.memory) for cell in cells})
     refuse_if(
@@ -166,7 +176,7 @@ def spec_of(instance, image_meta, block_device_info, injected_files=()):
     return Spec(
         generation, disk_format, secure_boot, SIGNED_BY_UEFI_CA.get(os_type, False), iops_limit,
         is_host=_is_host(instance, properties), numa_node=nodes[0] if nodes else None,
-        has_tpm=tpm is not None,
+        has_tpm=tpm is not None, console_port=console_port, log_port=log_port,
     )  # fmt: skip
 
 

@@ -148,6 +148,8 @@ class VMOps:
         name = instance.name
         devices = self._pciops.paths(instance)
         drives, boot_order = driveops.drives(spec.generation, disks, spec.iops_limit)
+        serial_pipes = {spec.log_port: paths.serial_pipe(instance.uuid)}
+        serial_pipes.setdefault(spec.console_port, paths.console_pipe(instance.uuid))
         add_adapters = self._vmutils.build_vm(
             batches.Machine(
                 name=name,
@@ -161,7 +163,7 @@ class VMOps:
                 else CONF.hyperv.dynamic_memory_ratio,
                 vcpus=instance.flavor.vcpus,
                 limit_cpu_features=CONF.hyperv.limit_cpu_features,
-                serial_pipe=paths.serial_pipe(instance.uuid),
+                serial_pipes=serial_pipes,
                 # By which cloud-init knows where it is, as Hyper-V lets nobody set the product's name.
                 asset_tag=version.product_string(),
                 drives=drives,

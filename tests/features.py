@@ -63,6 +63,7 @@ FEATURES = {
     "Shares of Manila": (NO, NO),
     "Console log": (YES, YES),
     "Serial console": (YES, YES),
+    "Serial ports of console and log, by the image": (YES, YES),
     "Device tagging": (YES, YES),
     "Diagnostics": (NO, NO),
     "Clean up after a crash": (NO, NO),

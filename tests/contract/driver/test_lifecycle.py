@@ -258,6 +258,32 @@ class HostTest(OnHyperVTest):
         """)
         self.assertEqual([True, True], said)
 
+    @feature("Serial ports of console and log, by the image")
+    def test_console_and_log_on_ports_of_their_own(self):
+        image = self.add_image("vhdx")
+        said = self.nova(f"""
+            import socket
+            CONF.set_override("enabled", True, group="serial_console")
+            properties = {{"image_interactive_serial_port": "2", "image_logging_serial_port": "1"}}
+            made = spawn(instance("x-1", image_ref="{image}", system_metadata=properties), "vhdx")
+            hyperv.cleanup_host("this")
+            hyperv = driver.HyperVDriver(FakeVirtAPI())
+            hyperv.init_host("this")
+            CONF.clear_override("enabled", group="serial_console")
+            console = hyperv.get_serial_console(admin, made)
+            with socket.create_connection((console.host, console.port), timeout=20) as client:
+                client.sendall(b"echo of what is typed")
+                shown = b""
+                while b"is typed" not in shown:
+                    shown += client.recv(4096)
+            hyperv.reboot(admin, made, [], "HARD")
+            logged = wait_for(lambda: "Simulated guest" in hyperv.get_console_output(admin, made))
+            said = [logged, "is typed" in hyperv.get_console_output(admin, made),
+                    hyperv._vmops._vmutils.get_vm_serial_port_connections(made.name)]
+        """)
+        self.assertEqual([True, False], said[:2])
+        self.assertEqual(["nova-console", "nova-terminal"], [path[9:].rsplit("-", 5)[0] for path in said[2]])
+
     def test_restarted_service_finds_its_instances(self):
         image = self.add_image("vhdx")
         said = self.nova(f"""

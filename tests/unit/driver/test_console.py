@@ -71,13 +71,13 @@ class ConsoleTest(base.DriverTestCase):
         self.driver._vmops.resume_consoles()
         self.guest_writes(b"again\n")
         self.assertOutput("again\n")
-        self.assertEqual({self.made.name}, set(self.driver._consoleops._logs))
+        self.assertEqual({self.made.name}, set(self.driver._consoleops._ports))
 
     def test_ends_with_its_instance(self):
-        log = self.driver._consoleops._logs[self.made.name]
+        log = self.driver._consoleops._ports[self.made.name][0]
         self.driver.destroy(self.context, self.made, [])
         self.assertFalse(log.is_alive())
-        self.assertEqual({}, self.driver._consoleops._logs)
+        self.assertEqual({}, self.driver._consoleops._ports)
 
     def test_no_serial_console_unless_enabled(self):
         self.assertRaises(
@@ -85,7 +85,7 @@ class ConsoleTest(base.DriverTestCase):
         )
 
     def test_path_of_the_pipe(self):
-        self.assertEqual(self.vm(self.made)["serial"], paths.serial_pipe(self.made.uuid))
+        self.assertEqual(self.vm(self.made)["serial"], {1: paths.serial_pipe(self.made.uuid)})
         self.assertTrue(pathlib.Path(paths.console_log(self.made.name)).is_relative_to(self.instances))
 
 
@@ -103,25 +103,70 @@ class SerialConsoleTest(base.DriverTestCase):
         self.addCleanup(client.close)
         return client
 
-    def test_shows_and_types(self):
+    def type(self, client, keys):
+        """Type, and wait until the guest has it: output is shown to who is served already."""
         fake_host.Fifo.typed = b""
+        client.sendall(keys)
+        deadline = time.monotonic() + 5
+        while fake_host.Fifo.typed != keys and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertEqual(keys, fake_host.Fifo.typed)
+
+    def test_shows_and_types(self):
         pipe = self.instances / self.made.uuid
         os.mkfifo(pipe)
         with pipe.open("wb", buffering=0) as guest, self.connect(self.made) as client:
-            client.sendall(b"early ")
-            deadline = time.monotonic() + 5
-            while fake_host.Fifo.typed != b"early " and time.monotonic() < deadline:
-                time.sleep(0.01)
+            self.type(client, b"early")
             guest.write(b"login: ")
             self.assertEqual(b"login: ", client.recv(100))
-            client.sendall(b"root")
-            while not fake_host.Fifo.typed.endswith(b"root") and time.monotonic() < deadline:
-                time.sleep(0.01)
+            self.type(client, b"root")
             pipe.unlink()
-        self.assertEqual(b"early root", fake_host.Fifo.typed)
         self.assertEqual("login: ", self.driver.get_console_output(self.context, self.made))
         # The next one is served once the former has gone.
         self.connect(self.made)
+
+    def test_console_and_log_on_ports_of_their_own(self):
+        self.useFixture_patch(
+            "hyperv_driver.paths.console_pipe", lambda uuid: str(self.instances / f"terminal-{uuid}")
+        )
+        properties = {"image_interactive_serial_port": "2", "image_logging_serial_port": "1"}
+        made = self.spawn(instance("x-2", system_metadata=properties))
+        self.assertEqual(
+            {1: paths.serial_pipe(made.uuid), 2: paths.console_pipe(made.uuid)}, self.vm(made)["serial"]
+        )
+        for port in paths.serial_pipe(made.uuid), paths.console_pipe(made.uuid):
+            os.mkfifo(port)
+        logged, shown = paths.serial_pipe(made.uuid), paths.console_pipe(made.uuid)
+        with (
+            open(logged, "wb", buffering=0) as log,
+            open(shown, "wb", buffering=0) as terminal,
+            self.connect(made) as client,
+        ):
+            self.type(client, b"early")
+            log.write(b"boots")
+            terminal.write(b"login: ")
+            self.assertEqual(b"login: ", client.recv(100))
+            for port in logged, shown:
+                os.unlink(port)
+        deadline = time.monotonic() + 5
+        output = ""
+        while not output and time.monotonic() < deadline:
+            output = self.driver.get_console_output(self.context, made)
+        self.assertEqual("boots", output)
+
+    def test_both_on_the_second_port(self):
+        properties = {"image_interactive_serial_port": "2", "image_logging_serial_port": "2"}
+        made = self.spawn(instance("x-2", system_metadata=properties))
+        self.assertEqual({2: paths.serial_pipe(made.uuid)}, self.vm(made)["serial"])
+
+    def test_port_that_no_machine_has(self):
+        for properties in ({"image_interactive_serial_port": "3"}, {"image_logging_serial_port": "COM1"}):
+            refused = self.assertRaises(
+                exception.InstanceUnacceptable,
+                self.spawn,
+                instance("x-2", system_metadata=properties),
+            )
+            self.assertIn("expected 1 or 2", str(refused))
 
     def test_ports_come_back(self):
         console = self.driver.get_serial_console(self.context, self.made)

@@ -86,6 +86,9 @@ class FakeVMUtils:
     def get_instance_uuid(self, vm_name):
         return (self._vm(vm_name)["notes"] or [None])[0]
 
+    def get_vm_serial_port_connections(self, vm_name):
+        return list(self._vm(vm_name)["serial"].values())
+
     def build_vm(self, machine):
         self.vms[machine.name] = {
             "state": constants.HYPERV_VM_STATE_DISABLED,
@@ -100,7 +103,7 @@ class FakeVMUtils:
             "is host": machine.is_host,
             "devices": list(machine.devices),
             "numa node": machine.numa_node,
-            "serial": machine.serial_pipe,
+            "serial": machine.serial_pipes,
             "scsi": True,
         }
         for drive in machine.drives:
