@@ -170,11 +170,11 @@ class Ports:
         answers = {port_id: self._answers.pop(port_id) for port_id in due}
         details = {}
         for port_id, answer in answers.items():
-            found, failed = answer.details.result()
-            if port_id in failed:
-                self._postpone([port_id])
-            else:
+            found, _failed = answer.details.result()
+            if port_id in found:
                 details[port_id] = found[port_id]
+            else:
+                self._postpone([port_id])
         wanted_policies = {policy_of(wanted) for wanted in details.values()} - {None}
         policies = self._server.policies(wanted_policies) if wanted_policies else {}
         up, down = [], []
