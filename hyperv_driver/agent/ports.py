@@ -170,7 +170,7 @@ class Ports:
         answers = {port_id: self._answers.pop(port_id) for port_id in due}
         details = {}
         for port_id, answer in answers.items():
-            found, _failed = answer.details.result()
+            found = answer.details.result()
             if port_id in found:
                 details[port_id] = found[port_id]
             else:

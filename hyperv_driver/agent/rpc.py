@@ -44,14 +44,14 @@ class Server:
         self._reports = rpc.get_client(oslo_messaging.Target(topic=topics.REPORTS))
 
     def details(self, ports):
-        """Return (details by port id, ids of ports whose details the server failed to get).
+        """Return details by port id; those that the server failed to get are missing.
 
         Details of a port that is not bound to this host are no more than its id.
         """
         answer = self._call(
             "get_devices_details_list_and_failed_devices", "1.5", devices=ports, host=self._host
         )
-        return {details["device"]: details for details in answer["devices"]}, answer["failed_devices"]
+        return {details["device"]: details for details in answer["devices"]}
 
     def security_groups(self, ports):
         """Return the ports with security groups, and what is in these groups."""

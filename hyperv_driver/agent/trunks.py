@@ -44,11 +44,11 @@ class Trunks:
         :param parent: the parent's details, as neutron-server gives them.
         """
         subports = trunk["sub_ports"]
-        details, _failed = self._server.details(list(subports))
+        details = self._server.details(list(subports))
         unbound = [subport for subport in subports if "network_type" not in details.get(subport, {})]
         if unbound:
             self._server.bind_subports(trunk["id"], unbound)
-            details |= self._server.details(unbound)[0]
+            details |= self._server.details(unbound)
         carried = {}
         for subport, vlan in subports.items():
             try:

@@ -95,7 +95,7 @@ class FakeServer:
     def details(self, port_ids):
         self.asked.extend(port_ids)
         self._fail()
-        return {port_id: {"device": port_id, **self.ports.get(port_id, {})} for port_id in port_ids}, []
+        return {port_id: {"device": port_id, **self.ports.get(port_id, {})} for port_id in port_ids}
 
     def policies(self, ids):
         return {policy_id: self.rules[policy_id] for policy_id in ids}
