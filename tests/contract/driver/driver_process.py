@@ -22,7 +22,7 @@ from nova import conf, context  # noqa: E402
 from nova.virt import images  # noqa: E402
 
 from hyperv_driver import driver  # noqa: E402
-from tests.contract.driver.waiting import wait_for  # noqa: E402, F401
+from tests.contract.driver.waiting import read_until, wait_for  # noqa: E402, F401
 from tests.unit.driver.base import (  # noqa: E402, F401
     FakeVirtAPI,
     Records,

@@ -247,13 +247,9 @@ class HostTest(OnHyperVTest):
             booted = wait_for(lambda: "Simulated guest" in hyperv.get_console_output(admin, made))
             with socket.create_connection((console.host, console.port), timeout=20) as client:
                 client.sendall(b"echo of what is typed")
-                shown = b""
-                while b"is typed" not in shown:
-                    shown += client.recv(4096)
+                read_until(client, b"is typed")
                 hyperv.reboot(admin, made, [], "HARD")
-                shown = b""
-                while b"Simulated guest" not in shown:
-                    shown += client.recv(4096)
+                read_until(client, b"Simulated guest")
             said = [booted, "echo of what" in hyperv.get_console_output(admin, made)]
         """)
         self.assertEqual([True, True], said)
@@ -273,9 +269,7 @@ class HostTest(OnHyperVTest):
             console = hyperv.get_serial_console(admin, made)
             with socket.create_connection((console.host, console.port), timeout=20) as client:
                 client.sendall(b"echo of what is typed")
-                shown = b""
-                while b"is typed" not in shown:
-                    shown += client.recv(4096)
+                read_until(client, b"is typed")
             hyperv.reboot(admin, made, [], "HARD")
             logged = wait_for(lambda: "Simulated guest" in hyperv.get_console_output(admin, made))
             said = [logged, "is typed" in hyperv.get_console_output(admin, made),

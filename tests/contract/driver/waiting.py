@@ -8,3 +8,12 @@ def wait_for(condition, seconds=20):
     while not (said := condition()) and time.monotonic() < deadline:
         time.sleep(0.05)
     return said
+
+
+def read_until(client, words):
+    """Read from a socket until it has said some words; ConnectionError if it ends before."""
+    shown = b""
+    while words not in shown:
+        if not (chunk := client.recv(4096)):
+            raise ConnectionError(f"{shown!r} is all that came, expected {words!r} in it")
+        shown += chunk
